@@ -1,0 +1,3 @@
+//! The adaptive failover controller of one node.
+
+pub mod engine;

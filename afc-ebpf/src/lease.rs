@@ -1,0 +1,276 @@
+//! Lease arithmetic of the holder (design.md section 2): what a grant does to a holding, when the
+//! holding's majority runs out, and when it lapses for good.
+//!
+//! All times are `CLOCK_BOOTTIME` nanoseconds of the holder. The kernel applies these functions under
+//! the holding's spin lock; the simulation and the model call the same ones. They compile to straight-line
+//! code: the BPF verifier would walk every path of a branching sort.
+
+use crate::identity::{NodeId, OwnerWord};
+
+/// Voters of one service, at most (design.md section 2).
+pub const MAX_VOTERS: usize = 7;
+/// Voters other than the holder itself.
+pub const MAX_OTHERS: usize = MAX_VOTERS - 1;
+
+/// The guard `G = 1.25 L` that a voter keeps for a holder: 11 % of clock-rate difference, with room.
+pub const fn guard_ns(lease_ns: u64) -> u64 {
+    lease_ns.saturating_add(lease_ns / 4)
+}
+
+/// The kernel's `struct bpf_spin_lock`, found by this very name in the map value's BTF
+/// (Linux 5.1; `BPF_F_LOCK` updates take it from userspace).
+#[expect(non_camel_case_types, reason = "the kernel looks for this name in BTF")]
+#[derive(Clone, Copy, Debug, Default)]
+#[repr(C)]
+pub struct bpf_spin_lock {
+    /// The kernel's own.
+    pub val: u32,
+}
+
+/// What this node holds of one service, and how long each other voter lets it.
+///
+/// Written whole by the agent with `BPF_F_LOCK`, and by the kernel under the lock; so an extension
+/// can never mix with a drop or a new claim.
+#[derive(Clone, Copy, Debug, Default)]
+#[repr(C)]
+pub struct Holding {
+    /// Taken for every access but the agent's unlocked reading for display.
+    pub lock: bpf_spin_lock,
+    /// How many *other* voters make a majority together with this node: ⌊n/2⌋.
+    pub needed: u32,
+    /// The epoch held, with this node as owner; 0 when nothing is held.
+    pub word: u64,
+    /// When this holding was claimed.
+    pub since_ns: u64,
+    /// The agent's incarnation that wrote it.
+    pub incarnation: u64,
+    /// Until when each of `others` lets this node hold.
+    pub leases: [u64; MAX_OTHERS],
+    /// The other voters' node numbers; 0 where unused.
+    pub others: [u16; MAX_OTHERS],
+    /// Zero.
+    pub reserved: [u16; 2],
+}
+
+const _: () = assert!(size_of::<Holding>() == 96);
+
+/// What a grant did.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Grant {
+    /// The lease was extended (or already reached further); the majority now lasts until then.
+    Extended {
+        /// See [`Holding::lease_until`].
+        lease_until_ns: u64,
+    },
+    /// Nothing is held, or another epoch: "nothing else extends a lease".
+    NotHeld,
+    /// The grant is by a node that does not vote for this service.
+    NotAVoter,
+    /// The echoed time lies in this node's future: of another boot.
+    FromTheFuture,
+    /// The holding had no majority for a whole lease and was dropped, for good.
+    Lapsed,
+}
+
+impl Holding {
+    /// A holding that was just claimed, with no grant yet, or with those of `before` when the owner
+    /// raises its own epoch ("its leases carry over").
+    pub fn claimed(word: OwnerWord, others: &[NodeId], now_ns: u64, incarnation: u64, before: Option<&Self>) -> Self {
+        let mut holding = Self {
+            needed: (others.len() as u32).div_ceil(2),
+            word: word.0,
+            since_ns: now_ns,
+            incarnation,
+            ..Self::default()
+        };
+        for (place, other) in holding.others.iter_mut().zip(others) {
+            *place = other.0;
+        }
+        if let Some(before) = before {
+            holding.leases = before.leases;
+        }
+        holding
+    }
+
+    /// Whether anything is held.
+    #[inline(always)]
+    pub const fn is_held(&self) -> bool {
+        self.word != 0
+    }
+
+    /// Applies a grant of `voter` for `word` that echoes our own clock `echo_ns`:
+    /// `lease[s][v] = max(lease[s][v], echo + L)`.
+    #[inline(always)]
+    pub fn grant(&mut self, word: u64, voter: u16, echo_ns: u64, lease_ns: u64, now_ns: u64) -> Grant {
+        if word == 0 || self.word != word {
+            return Grant::NotHeld;
+        }
+        if echo_ns > now_ns {
+            return Grant::FromTheFuture;
+        }
+        if self.drop_if_lapsed(lease_ns, now_ns) {
+            return Grant::Lapsed;
+        }
+        if voter == 0 {
+            return Grant::NotAVoter;
+        }
+        let until = echo_ns.wrapping_add(lease_ns);
+        let mut known = 0;
+        let mut i = 0;
+        while i < MAX_OTHERS {
+            let hit = equal(self.others[i], voter);
+            known |= hit;
+            self.leases[i] = max(self.leases[i], until & hit.wrapping_neg());
+            i += 1;
+        }
+        if known == 0 {
+            return Grant::NotAVoter;
+        }
+        Grant::Extended { lease_until_ns: self.lease_until_ns() }
+    }
+
+    /// Drops the holding for good if it had no majority for a whole lease; whether it did.
+    #[inline(always)]
+    pub fn drop_if_lapsed(&mut self, lease_ns: u64, now_ns: u64) -> bool {
+        let limit = max(self.lease_until_ns(), self.since_ns).saturating_add(lease_ns);
+        if self.word == 0 || now_ns <= limit {
+            return false;
+        }
+        self.word = 0;
+        true
+    }
+
+    /// Until when a majority lets this node hold: the ⌊n/2⌋-th largest of the other voters' leases.
+    /// Without other voters, for ever.
+    #[inline(always)]
+    pub fn lease_until_ns(&self) -> u64 {
+        if self.needed == 0 {
+            return FOREVER_NS;
+        }
+        let needed = self.needed as u64;
+        let mut best = 0;
+        let mut i = 0;
+        while i < MAX_OTHERS {
+            let mut at_least = 0;
+            let mut j = 0;
+            while j < MAX_OTHERS {
+                at_least += 1 - less(self.leases[j], self.leases[i]);
+                j += 1;
+            }
+            let enough = 1 - less(at_least, needed);
+            best = max(best, self.leases[i] & enough.wrapping_neg());
+            i += 1;
+        }
+        best
+    }
+}
+
+/// Later than any BOOTTIME, and below 2^63 so that [`less`] holds.
+pub const FOREVER_NS: u64 = 1 << 62;
+
+/// 1 if `a < b`, for values below 2^63, without a branch.
+#[inline(always)]
+const fn less(a: u64, b: u64) -> u64 {
+    a.wrapping_sub(b) >> 63
+}
+
+/// The larger of two values below 2^63, without a branch.
+#[inline(always)]
+const fn max(a: u64, b: u64) -> u64 {
+    let second = less(a, b).wrapping_neg();
+    (a & !second) | (b & second)
+}
+
+/// 1 if equal, without a branch.
+#[inline(always)]
+const fn equal(a: u16, b: u16) -> u64 {
+    ((a ^ b) as u64).wrapping_sub(1) >> 63
+}
+
+#[cfg(test)]
+mod tests {
+    use std::vec::Vec;
+
+    use super::*;
+    use crate::identity::Epoch;
+
+    const LEASE: u64 = 1_000;
+
+    fn held(voters: u16) -> Holding {
+        let others: Vec<NodeId> = (2..=voters).map(NodeId).collect();
+        Holding::claimed(word(), &others, 10, 1, None)
+    }
+
+    fn word() -> OwnerWord {
+        Epoch::claim(7, NodeId(1)).owned_by(NodeId(1))
+    }
+
+    #[test]
+    fn the_majority_is_the_lease_that_half_of_the_voters_still_reach() {
+        // (voters, grants as (voter, echo), until)
+        let table: &[(u16, &[(u16, u64)], u64)] = &[
+            (1, &[], FOREVER_NS),
+            (2, &[], 0),
+            (2, &[(2, 100)], 1100),
+            (3, &[(3, 90)], 1090),
+            (3, &[(2, 50), (3, 90)], 1090),
+            (4, &[(2, 50)], 0),
+            (4, &[(2, 50), (3, 90)], 1050),
+            (5, &[(2, 50), (3, 90), (4, 70)], 1070),
+            (5, &[(2, 50), (2, 90)], 0),
+            (7, &[(2, 10), (3, 20), (4, 30), (5, 40), (6, 50), (7, 60)], 1040),
+            (7, &[(2, 10), (3, 20)], 0),
+        ];
+        for (voters, grants, until) in table {
+            let mut holding = held(*voters);
+            for (voter, echo) in *grants {
+                assert!(matches!(holding.grant(word().0, *voter, *echo, LEASE, 200), Grant::Extended { .. }));
+            }
+            assert_eq!(holding.lease_until_ns(), *until, "{voters} voters, {grants:?}");
+        }
+    }
+
+    #[test]
+    fn a_late_doubled_or_reordered_grant_never_shortens_a_lease() {
+        let mut holding = held(3);
+        holding.grant(word().0, 2, 100, LEASE, 200);
+        holding.grant(word().0, 2, 50, LEASE, 200);
+        holding.grant(word().0, 2, 100, LEASE, 200);
+        assert_eq!(holding.lease_until_ns(), 1100);
+    }
+
+    #[test]
+    fn only_a_voter_s_grant_of_exactly_this_epoch_and_this_past_counts() {
+        let mut holding = held(3);
+        let next = word().epoch().next_hop().unwrap().owned_by(NodeId(1));
+        assert_eq!(holding.grant(next.0, 2, 100, LEASE, 200), Grant::NotHeld);
+        assert_eq!(holding.grant(0, 2, 100, LEASE, 200), Grant::NotHeld);
+        assert_eq!(holding.grant(word().0, 9, 100, LEASE, 200), Grant::NotAVoter);
+        assert_eq!(holding.grant(word().0, 0, 100, LEASE, 200), Grant::NotAVoter);
+        assert_eq!(holding.grant(word().0, 2, 201, LEASE, 200), Grant::FromTheFuture);
+        assert_eq!(holding.lease_until_ns(), 0);
+    }
+
+    #[test]
+    fn a_holding_without_a_majority_for_one_lease_is_dropped_for_good() {
+        let mut tentative = held(3);
+        assert!(!tentative.drop_if_lapsed(LEASE, 10 + LEASE));
+        assert!(tentative.drop_if_lapsed(LEASE, 11 + LEASE));
+        assert_eq!(tentative.grant(word().0, 2, 100, LEASE, 5000), Grant::NotHeld);
+
+        let mut owner = held(3);
+        owner.grant(word().0, 2, 500, LEASE, 600);
+        assert!(!owner.drop_if_lapsed(LEASE, 2500));
+        assert_eq!(owner.grant(word().0, 2, 2400, LEASE, 2501), Grant::Lapsed);
+        assert!(!owner.is_held());
+    }
+
+    #[test]
+    fn a_raised_epoch_keeps_its_leases() {
+        let mut holding = held(3);
+        holding.grant(word().0, 2, 100, LEASE, 200);
+        let higher = Epoch::claim(9, NodeId(1)).owned_by(NodeId(1));
+        let raised = Holding::claimed(higher, &[NodeId(2), NodeId(3)], 300, 1, Some(&holding));
+        assert_eq!(raised.lease_until_ns(), 1100);
+    }
+}
