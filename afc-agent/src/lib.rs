@@ -1,3 +1,10 @@
 //! The adaptive failover controller of one node.
 
+pub mod cli;
+pub mod config;
+pub mod control;
 pub mod engine;
+pub mod events;
+pub mod key;
+pub mod state;
+pub mod status;
