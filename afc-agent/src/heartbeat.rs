@@ -4,9 +4,9 @@
 //! queues ([`mailbox`]) and a copy of the state ([`view`]).
 
 pub mod codec;
-//pub mod fast_path;
+pub mod fast_path;
 pub mod mailbox;
 pub mod scheduling;
 pub mod socket;
-//pub mod view;
+pub mod view;
 pub mod wake;
