@@ -5,11 +5,12 @@
 //! virtual IPs go on loopback, and the kernel answers probes last. A stop goes the other way round.
 
 mod notices;
+mod parts;
 mod restore;
 mod start;
 mod status;
 
-use std::{sync::Arc, thread, time::Duration};
+use std::{io, os::fd::OwnedFd, sync::Arc, thread, time::Duration};
 
 use anyhow::{Context, Result, bail};
 use tokio::{
@@ -18,10 +19,11 @@ use tokio::{
     time::timeout,
 };
 use tracing::{error, info};
+use tracing_subscriber::EnvFilter;
 
 use crate::{
     config::Config,
-    control::ControlServer,
+    control::server::ControlServer,
     heartbeat::mailbox::{Mailbox, Notice, Order},
 };
 use notices::Outcome;
@@ -37,6 +39,7 @@ const WATCH_INTERVAL: Duration = Duration::from_secs(1);
 /// # Errors
 /// What keeps it from starting, with nothing left attached; or what made it end without being told.
 pub fn run(config: Config) -> Result<()> {
+    start_log();
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .worker_threads(2)
         .enable_all()
@@ -48,19 +51,25 @@ pub fn run(config: Config) -> Result<()> {
     })
 }
 
+/// Logs to standard error; `RUST_LOG` chooses how much.
+fn start_log() {
+    let filter = EnvFilter::try_from_default_env().unwrap_or_else(|_| EnvFilter::new("info"));
+    let subscriber = tracing_subscriber::fmt().with_env_filter(filter).with_writer(io::stderr).with_target(false);
+    // A test may have set one already; then that one logs.
+    drop(subscriber.try_init());
+}
+
 impl Agent {
     async fn serve(mut self) -> Result<()> {
         let fast_path = self.fast_path.take().expect("the fast path is started once");
         let thread = thread::Builder::new().name("afc-fast".to_owned()).spawn(move || fast_path.run())?;
-        let control = ControlServer::bind(&self.config.agent.control_socket, self.status_source())?;
-        let control = tokio::spawn(control.serve());
+        let control = ControlServer::bind(&self.config.agent.control_socket)?;
+        let control = tokio::spawn(control.run(Arc::new(self.status_source())));
         info!(node = self.config.this_node().name, "ready");
         let outcome = self.watch().await;
         control.abort();
-        if !matches!(outcome, Ok(Outcome::Stopped)) {
-            // The thread has ended or is to be trusted no more. The process ends with it, and the kernel with its leases.
-            return outcome.map(|_| ()).context("the agent ends itself; its leases run out");
-        }
+        // On a failure the thread is to be trusted no more. The process ends with it, and the kernel with its leases.
+        outcome.context("the agent ends itself, and its leases run out")?;
         if thread.join().is_err() {
             bail!("the fast path panicked after it had released everything");
         }
@@ -68,9 +77,9 @@ impl Agent {
     }
 
     /// Carries notices until the fast path has ended.
-    async fn watch(&mut self) -> Result<Outcome> {
+    async fn watch(&mut self) -> Result<()> {
         let notices = Arc::clone(&self.notices);
-        let bell = AsyncFd::new(notices.bell())?;
+        let bell = notices.async_bell()?;
         let mut terminate = signal(SignalKind::terminate())?;
         let mut interrupt = signal(SignalKind::interrupt())?;
         let mut interval = tokio::time::interval(WATCH_INTERVAL);
@@ -80,7 +89,7 @@ impl Agent {
                     ready?.clear_ready();
                     match self.carry(&notices)? {
                         Outcome::Running => {}
-                        ended @ (Outcome::Stopped | Outcome::Failed) => return Ok(ended),
+                        Outcome::Stopped => return Ok(()),
                     }
                 }
                 _ = terminate.recv() => return self.stop(&bell, &notices).await,
@@ -91,7 +100,7 @@ impl Agent {
     }
 
     /// Has everything released, and waits for it.
-    async fn stop(&mut self, bell: &AsyncFd<&crate::heartbeat::wake::Bell>, notices: &Mailbox<Notice>) -> Result<Outcome> {
+    async fn stop(&mut self, bell: &AsyncFd<OwnedFd>, notices: &Mailbox<Notice>) -> Result<()> {
         info!("stopping: releasing every service");
         self.report_stopping();
         if self.orders.put(Order::Stop).is_err() {
@@ -101,7 +110,7 @@ impl Agent {
             loop {
                 match self.carry(notices)? {
                     Outcome::Running => bell.readable().await?.clear_ready(),
-                    ended @ (Outcome::Stopped | Outcome::Failed) => return Ok(ended),
+                    Outcome::Stopped => return Ok(()),
                 }
             }
         });
@@ -109,7 +118,7 @@ impl Agent {
     }
 
     /// After everything is released: addresses away first, then the programs that fenced them.
-    async fn take_apart(self) -> Result<()> {
+    async fn take_apart(mut self) -> Result<()> {
         let removed = self.network.remove_virtuals().await;
         if let Err(failure) = &removed {
             error!(%failure, "virtual IPs stay on loopback, and the programs stay to fence them");

@@ -2,7 +2,7 @@
 
 use std::time::SystemTime;
 
-use afc_ebpf::identity::ServiceId;
+use afc_ebpf::identity::{OwnerWord, ServiceId};
 use anyhow::Result;
 use tracing::{error, info, warn};
 
@@ -18,7 +18,6 @@ use crate::{
 pub(super) enum Outcome {
     Running,
     Stopped,
-    Failed,
 }
 
 impl Agent {
@@ -50,6 +49,30 @@ impl Agent {
             _ => info!("{}", happening.text),
         }
         self.events.push(clock::boottime_ns(), SystemTime::now(), happening);
+    }
+
+    /// Makes a floor safe on disk, then lets the fast path use it. A failing disk leaves the floor where it is: this node
+    /// then grants and claims only what the floor covers.
+    fn reserve(&mut self, service: ServiceId, counter: u32) {
+        match self.state.floors.reserve(service, counter) {
+            Ok(()) => {
+                // The queue holds more orders than there are services, each with one reservation under way.
+                if self.orders.put(Order::FloorReserved { service, counter }).is_err() {
+                    error!(service = service.0, counter, "the fast path does not take its floor");
+                }
+            }
+            Err(failure) => self.report(Happening::new(EventKind::Fault, failure.to_string())),
+        }
+    }
+
+    /// After a clean stop the floors are known exactly: nothing is granted or held any more.
+    pub(super) fn save_floors(&mut self) {
+        let floors: Vec<_> = (0..).zip(&self.config.services).map(|(index, service)| {
+            (service.id, OwnerWord(self.maps.record(index).floor))
+        }).collect();
+        if let Err(failure) = self.state.floors.save_exact(floors) {
+            warn!(%failure, "floors stay as reserved; owners will raise their epochs once");
+        }
     }
 
     pub(super) fn report_stopping(&self) {

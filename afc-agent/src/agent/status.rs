@@ -7,11 +7,14 @@ use std::{
 
 use afc_ebpf::{identity::NodeId, rtt};
 
+use super::start::Agent;
 use crate::{
     clock,
     config::{Config, NodeConfig, Role, Safety, ServiceConfig},
-    datapath::{Counters, InterfaceMode, Mode},
+    control::server::StatusSource,
+    datapath::{self, Counters, InterfaceMode, Mode},
     engine::view::{HolderState, NodeView, ServiceView},
+    events::EventLog,
     heartbeat::{scheduling::SchedulingClass, view::View},
     status::{
         BackupStatus, NodeStatus, RoundTrip, Scheduling, ServiceState, ServiceStatus, Status, UnavailableReason,
@@ -20,19 +23,40 @@ use crate::{
 };
 
 /// Everything a status is made from. Shared with the control socket.
-pub(super) struct StatusSource {
+pub(super) struct AgentStatus {
     pub(super) config: Arc<Config>,
     pub(super) view: Arc<Mutex<View>>,
-    pub(super) counters: Counters,
+    pub(super) maps: datapath::View,
+    pub(super) counters: Arc<Counters>,
+    pub(super) events: Arc<EventLog>,
     pub(super) interfaces: Vec<InterfaceMode>,
     pub(super) session: u64,
     pub(super) incarnation: u64,
     pub(super) started_ns: u64,
 }
 
-impl StatusSource {
-    /// The state of this moment.
-    pub(super) fn status(&self) -> Status {
+impl Agent {
+    pub(super) fn status_source(&self) -> AgentStatus {
+        AgentStatus {
+            config: Arc::clone(&self.config),
+            view: Arc::clone(&self.view),
+            maps: self.maps.clone(),
+            counters: self.datapath.counters(),
+            events: Arc::clone(&self.events),
+            interfaces: self.datapath.modes().to_vec(),
+            session: self.session,
+            incarnation: self.state.incarnation,
+            started_ns: self.started_ns,
+        }
+    }
+}
+
+impl StatusSource for AgentStatus {
+    fn events(&self) -> &EventLog {
+        &self.events
+    }
+
+    fn status(&self) -> Status {
         let view = self.view.lock().unwrap_or_else(PoisonError::into_inner).clone();
         let now_ns = clock::boottime_ns();
         let config = &self.config;
@@ -56,7 +80,9 @@ impl StatusSource {
             counters: self.counters(&view),
         }
     }
+}
 
+impl AgentStatus {
     fn node(&self, node: &NodeConfig, view: &View, now_ns: u64) -> NodeStatus {
         let seen = view.nodes.iter().find(|seen| seen.id == node.id);
         let is_me = node.id == self.config.agent.node;

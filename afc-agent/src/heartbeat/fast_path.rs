@@ -220,7 +220,9 @@ impl FastPath {
         }
         // A drop on the way moves the list; what is passed over is read in the next round.
         let mut position = 0;
-        while let Some((service, index)) = self.maps.held().nth(position) {
+        loop {
+            let held = self.maps.held().nth(position);
+            let Some((service, index)) = held else { break };
             self.observe_holding(service, index)?;
             position += 1;
         }

@@ -1,9 +1,14 @@
 //! The bounded queues between the fast path and the slow path. Neither end ever waits for the other.
 
-use std::{io, sync::Arc};
+use std::{
+    io,
+    os::fd::{AsFd, OwnedFd},
+    sync::Arc,
+};
 
 use afc_ebpf::identity::ServiceId;
 use crossbeam_queue::ArrayQueue;
+use tokio::io::unix::AsyncFd;
 
 use super::wake::Bell;
 use crate::engine::effect::Report;
@@ -79,6 +84,16 @@ impl<T> Mailbox<T> {
     /// What the reader waits for, and silences before it takes.
     pub fn bell(&self) -> &Bell {
         &self.bell
+    }
+
+    /// The bell for a reader on tokio.
+    ///
+    /// # Errors
+    /// That of `dup(2)`, or no tokio runtime.
+    pub fn async_bell(&self) -> io::Result<AsyncFd<OwnedFd>> {
+        let bell = self.bell.as_fd().try_clone_to_owned()?;
+        // SAFETY: the descriptor is owned by the AsyncFd and stays the same and open until it is dropped.
+        unsafe { AsyncFd::register(bell) }.map_err(Into::into)
     }
 }
 

@@ -8,13 +8,14 @@ const DEADLINE_RUNTIME: Duration = Duration::from_micros(200);
 const FIFO_PRIORITY: i32 = 60;
 
 /// The scheduling class of the fast path, shown in `status`.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum SchedulingClass {
     /// `SCHED_DEADLINE`, Linux 3.14.
     Deadline,
     /// `SCHED_FIFO`.
     Fifo,
     /// The normal class: starvation of the CPUs delays the agent.
+    #[default]
     Normal,
 }
 

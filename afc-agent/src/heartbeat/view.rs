@@ -9,7 +9,7 @@ use crate::{
 };
 
 /// One moment of the fast path. Created with room for everything, so that a refresh allocates nothing.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Default)]
 pub struct View {
     /// When, BOOTTIME ns; 0 before the first refresh.
     pub at_ns: u64,
@@ -47,17 +47,8 @@ pub struct Tally {
 impl View {
     /// An empty view with room for what `engine` will show.
     pub fn with_room_for(engine: &Engine) -> Self {
-        let mut view = Self {
-            at_ns: 0,
-            class: SchedulingClass::Normal,
-            has_quorum: false,
-            lowest_lease_until_ns: None,
-            quarantine_until_ns: 0,
-            services: Vec::with_capacity(engine.services().count()),
-            nodes: Vec::with_capacity(engine.nodes().count()),
-            ignored: Counters::default(),
-            tally: Tally::default(),
-        };
+        // Vectors keep the room that the first copy takes.
+        let mut view = Self::default();
         view.copy(engine);
         view
     }

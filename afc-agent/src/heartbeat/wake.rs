@@ -130,12 +130,6 @@ impl AsFd for Bell {
     }
 }
 
-impl AsRawFd for Bell {
-    fn as_raw_fd(&self) -> std::os::fd::RawFd {
-        self.descriptor.as_raw_fd()
-    }
-}
-
 fn owned(descriptor: libc::c_int) -> io::Result<OwnedFd> {
     check(descriptor)?;
     // SAFETY: the descriptor was just opened and belongs to nobody else.
