@@ -242,5 +242,7 @@ mod pod {
             )+
         };
     }
-    pod!(Settings, Control, Serving, Held, Record, Peer, Heard, Holding, Interface, Event);
+    pod!(
+        Settings, Control, Serving, Held, Record, Peer, Heard, Holding, Interface, Event
+    );
 }

@@ -75,7 +75,13 @@ pub enum Grant {
 impl Holding {
     /// A holding that was just claimed, with no grant yet, or with those of `before` when the owner
     /// raises its own epoch ("its leases carry over").
-    pub fn claimed(word: OwnerWord, others: &[NodeId], now_ns: u64, incarnation: u64, before: Option<&Self>) -> Self {
+    pub fn claimed(
+        word: OwnerWord,
+        others: &[NodeId],
+        now_ns: u64,
+        incarnation: u64,
+        before: Option<&Self>,
+    ) -> Self {
         let mut holding = Self {
             needed: (others.len() as u32).div_ceil(2),
             word: word.0,
@@ -126,7 +132,9 @@ impl Holding {
         if known == 0 {
             return Grant::NotAVoter;
         }
-        Grant::Extended { lease_until_ns: self.lease_until_ns() }
+        Grant::Extended {
+            lease_until_ns: self.lease_until_ns(),
+        }
     }
 
     /// Drops the holding for good if it had no majority for a whole lease; whether it did.
@@ -224,7 +232,10 @@ mod tests {
         for (voters, grants, until) in table {
             let mut holding = held(*voters);
             for (voter, echo) in *grants {
-                assert!(matches!(holding.grant(word().0, *voter, *echo, LEASE, 200), Grant::Extended { .. }));
+                assert!(matches!(
+                    holding.grant(word().0, *voter, *echo, LEASE, 200),
+                    Grant::Extended { .. }
+                ));
             }
             assert_eq!(holding.lease_until_ns(), *until, "{voters} voters, {grants:?}");
         }

@@ -53,7 +53,13 @@ pub struct Slots {
 impl Slots {
     /// No slots.
     pub const fn new() -> Self {
-        Self { used: 0, slots: [Slot { service: ServiceId(0), word: OwnerWord(0) }; SLOTS] }
+        Self {
+            used: 0,
+            slots: [Slot {
+                service: ServiceId(0),
+                word: OwnerWord(0),
+            }; SLOTS],
+        }
     }
 
     /// One slot.
@@ -69,7 +75,9 @@ impl Slots {
     /// # Errors
     /// The slot that found no place.
     pub fn push(&mut self, slot: Slot) -> Result<(), Slot> {
-        let Some(place) = self.slots.get_mut(usize::from(self.used)) else { return Err(slot) };
+        let Some(place) = self.slots.get_mut(usize::from(self.used)) else {
+            return Err(slot);
+        };
         *place = slot;
         self.used += 1;
         Ok(())
