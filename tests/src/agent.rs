@@ -170,6 +170,16 @@ impl Lab {
         }
     }
 
+    /// The agents that were started and have ended, though nobody stopped them.
+    pub fn fallen(&self) -> Vec<String> {
+        let mut agents = self.agents();
+        let ended = |agent: &mut Agent| matches!(agent.process.try_wait(), Ok(Some(_)));
+        agents
+            .iter_mut()
+            .filter_map(|(node, agent)| ended(agent).then(|| node.clone()))
+            .collect()
+    }
+
     /// Writes a node's configuration file.
     ///
     /// # Errors

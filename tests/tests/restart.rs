@@ -1,7 +1,5 @@
 //! An agent that dies and comes back within `agent_timeout` was never missed. Needs root.
 
-#![expect(clippy::unwrap_used, reason = "tests panic, they don't return Result")]
-
 use std::time::Duration;
 
 use afc_lab::{LabSpec, Scene, clock::now_ns, hold_for, status, status::Expected};

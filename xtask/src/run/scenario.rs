@@ -13,7 +13,7 @@ use afc_lab::{
     spec::Role,
     wait_for,
 };
-use anyhow::{Result, bail};
+use anyhow::{Result, bail, ensure};
 
 use super::{
     signals,
@@ -105,13 +105,21 @@ impl Play<'_> {
         Ok(())
     }
 
-    /// Waits, unless somebody wants to go.
+    /// Waits, unless somebody wants to go or an agent falls.
     fn wait(&self, what: &str, condition: impl Fn(&Scene) -> bool) -> Result<()> {
-        let waited = wait_for(what, SETTLE, || signals::asked() || condition(&self.scene));
+        let lab = &self.scene.lab;
+        let in_vain = || signals::asked() || !lab.fallen().is_empty();
+        let waited = wait_for(what, SETTLE, || in_vain() || condition(&self.scene));
         signals::check()?;
-        if waited.is_err() {
-            self.scene.lab.print_logs();
+        let fallen = lab.fallen();
+        if waited.is_err() || !fallen.is_empty() {
+            lab.print_logs();
         }
+        ensure!(
+            fallen.is_empty(),
+            "the agents of {} have ended by themselves",
+            fallen.join(", ")
+        );
         waited.map(drop)
     }
 
