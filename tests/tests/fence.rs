@@ -1,9 +1,11 @@
 //! A node without a majority fences itself in the kernel, with its userspace stopped. Needs root.
 
-use std::time::Duration;
+#![expect(clippy::unwrap_used, reason = "tests panic, they don't return Result")]
+
+use std::{net::Ipv4Addr, time::Duration};
 
 use afc_lab::{
-    LabSpec, Scene, UdpClient,
+    Lab, LabSpec, Scene, UdpClient,
     arp::{ArpObserver, Inquiry},
     clock::now_ns,
     hold_for, ip,
@@ -22,24 +24,7 @@ fn an_isolated_node_with_a_stopped_agent_answers_nothing_from_the_timeout_on() {
     let address = lab.spec().service("web-1").address;
     let mac = wires::mac(lab.spec(), "n1");
 
-    // An observer that goes on asking n1 whoever else announces the address.
-    let written = mac.map(|byte| format!("{byte:02x}")).join(":");
-    let permanent = format!("neigh replace {address} lladdr {written} dev eth0 nud permanent");
-    ip::inside(lab.outside(), &[permanent]).unwrap();
-    let plan = udp_client::Plan {
-        targets: vec![address],
-        rate_hz: 5000,
-        memory: Duration::from_secs(30),
-    };
-    let observer = UdpClient::start(lab.outside(), &plan).unwrap();
-    let inquiry = Inquiry {
-        target: address,
-        sender: OUTSIDE,
-        sender_mac: wires::mac(lab.spec(), "outside"),
-        to: mac,
-        pause: Duration::from_millis(1),
-    };
-    let inquirer = ArpObserver::start(lab.outside(), inquiry).unwrap();
+    let (observer, inquirer) = observe(lab, address, mac);
     wait_for("n1 answers the observer", SOON, || {
         observer.is_served(address, Duration::from_millis(100)) && inquirer.replies().len() > 100
     })
@@ -87,4 +72,25 @@ fn an_isolated_node_with_a_stopped_agent_answers_nothing_from_the_timeout_on() {
     );
     let sight = scene.sight("web-1", &(start_ns..now_ns()));
     assert_eq!(sight.overlaps, [], "{:?}", sight.phases);
+}
+
+/// Observers beside the nodes that go on asking one node by its link address, whoever else announces the virtual IP.
+fn observe(lab: &Lab, address: Ipv4Addr, mac: wires::Mac) -> (UdpClient, ArpObserver) {
+    let written = mac.map(|byte| format!("{byte:02x}")).join(":");
+    let permanent = format!("neigh replace {address} lladdr {written} dev eth0 nud permanent");
+    ip::inside(lab.outside(), &[permanent]).unwrap();
+    let plan = udp_client::Plan {
+        targets: vec![address],
+        rate_hz: 5000,
+        memory: Duration::from_secs(30),
+    };
+    let observer = UdpClient::start(lab.outside(), &plan).unwrap();
+    let inquiry = Inquiry {
+        target: address,
+        sender: OUTSIDE,
+        sender_mac: wires::mac(lab.spec(), "outside"),
+        to: mac,
+        pause: Duration::from_millis(1),
+    };
+    (observer, ArpObserver::start(lab.outside(), inquiry).unwrap())
 }
