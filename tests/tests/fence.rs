@@ -39,7 +39,8 @@ fn an_isolated_node_with_a_stopped_agent_answers_nothing_from_the_timeout_on() {
         owner.is_some_and(|owner| owner != "n1")
     })
     .unwrap();
-    hold_for("the fenced node is watched", WATCH, || true).unwrap();
+    let up = || scene.gateway.is_served(address, Duration::from_millis(100));
+    hold_for("web-1 is served behind the gateway", WATCH, up).unwrap();
 
     let fenced_from_ns = cut_ns + lab.spec().timing.timeout.as_nanos() as u64;
     let answered = observer.packets(address, start_ns..now_ns());

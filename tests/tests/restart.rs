@@ -5,7 +5,7 @@ use std::time::Duration;
 use afc_lab::{LabSpec, Scene, clock::now_ns, hold_for, status, status::Expected};
 
 const SOON: Duration = Duration::from_secs(10);
-const RATE: u32 = 5000;
+const RATE: u32 = 1000;
 
 #[test]
 fn an_agent_killed_and_restarted_in_time_loses_no_packet_and_moves_nothing() {
