@@ -19,7 +19,6 @@ pub const fn guard_ns(lease_ns: u64) -> u64 {
 
 /// The kernel's `struct bpf_spin_lock`, found by this very name in the map value's BTF
 /// (Linux 5.1; `BPF_F_LOCK` updates take it from userspace).
-#[expect(non_camel_case_types, reason = "the kernel looks for this name in BTF")]
 #[derive(Clone, Copy, Debug, Default)]
 #[repr(C)]
 pub struct bpf_spin_lock {

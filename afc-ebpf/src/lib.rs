@@ -10,6 +10,7 @@ extern crate std;
 pub mod identity;
 pub mod layout;
 pub mod lease;
+pub mod mac;
 pub mod reason;
 pub mod replay;
 pub mod rtt;
