@@ -20,15 +20,20 @@ impl Lab {
     /// # Errors
     /// When the agent does not run or does not answer.
     pub fn status(&self, node: &str) -> Result<Value> {
-        self.read(node, "status")
+        let text = self.read(node, "status")?;
+        serde_json::from_str(&text).with_context(|| format!("afc status for {node} is not JSON"))
     }
 
-    /// `afc events --json` of a node.
+    /// `afc events --json` of a node, oldest first.
     ///
     /// # Errors
     /// When the agent does not run or does not answer.
-    pub fn events(&self, node: &str) -> Result<Value> {
-        self.read(node, "events")
+    pub fn events(&self, node: &str) -> Result<Vec<Value>> {
+        let text = self.read(node, "events")?;
+        let events = text.lines().map(serde_json::from_str);
+        events
+            .collect::<Result<_, _>>()
+            .with_context(|| format!("afc events for {node} is not JSON"))
     }
 
     /// The owner on whom all of `nodes` agree; `None` while they don't, or nobody is.
@@ -98,8 +103,8 @@ impl Lab {
             .collect()
     }
 
-    /// Runs a reading command against a node's agent.
-    fn read(&self, node: &str, command: &str) -> Result<Value> {
+    /// What a reading command prints about a node's agent.
+    fn read(&self, node: &str, command: &str) -> Result<String> {
         ensure!(
             self.activity(node) == Some(Activity::Running),
             "the agent of {node} does not run"
@@ -115,8 +120,7 @@ impl Lab {
                 String::from_utf8_lossy(&output.stderr).trim()
             );
         }
-        serde_json::from_slice(&output.stdout)
-            .with_context(|| format!("afc {command} for {node} is not JSON"))
+        String::from_utf8(output.stdout).with_context(|| format!("afc {command} for {node} prints no text"))
     }
 }
 
