@@ -1,3 +1,5 @@
 //! The adaptive failover controller of one node.
 
+pub mod clock;
+pub mod datapath;
 pub mod engine;

@@ -5,7 +5,10 @@
 //! the holding's spin lock; the simulation and the model call the same ones. They compile to straight-line
 //! code: the BPF verifier would walk every path of a branching sort.
 
-use crate::identity::{NodeId, OwnerWord};
+use crate::{
+    identity::{NodeId, OwnerWord},
+    opaque::opaque,
+};
 
 /// Voters of one service, at most (design.md section 2).
 pub const MAX_VOTERS: usize = 7;
@@ -19,7 +22,6 @@ pub const fn guard_ns(lease_ns: u64) -> u64 {
 
 /// The kernel's `struct bpf_spin_lock`, found by this very name in the map value's BTF
 /// (Linux 5.1; `BPF_F_LOCK` updates take it from userspace).
-#[expect(non_camel_case_types, reason = "the kernel looks for this name in BTF")]
 #[derive(Clone, Copy, Debug, Default)]
 #[repr(C)]
 pub struct bpf_spin_lock {
@@ -168,23 +170,23 @@ impl Holding {
 /// Later than any BOOTTIME, and below 2^63 so that [`less`] holds.
 pub const FOREVER_NS: u64 = 1 << 62;
 
-/// 1 if `a < b`, for values below 2^63, without a branch.
+/// 1 if `a < b`, for values below 2^63, without a branch: the compiler must not know that it is 0 or 1.
 #[inline(always)]
-const fn less(a: u64, b: u64) -> u64 {
-    a.wrapping_sub(b) >> 63
+fn less(a: u64, b: u64) -> u64 {
+    opaque(a.wrapping_sub(b) >> 63)
 }
 
 /// The larger of two values below 2^63, without a branch.
 #[inline(always)]
-const fn max(a: u64, b: u64) -> u64 {
+fn max(a: u64, b: u64) -> u64 {
     let second = less(a, b).wrapping_neg();
     (a & !second) | (b & second)
 }
 
 /// 1 if equal, without a branch.
 #[inline(always)]
-const fn equal(a: u16, b: u16) -> u64 {
-    ((a ^ b) as u64).wrapping_sub(1) >> 63
+fn equal(a: u16, b: u16) -> u64 {
+    opaque(((a ^ b) as u64).wrapping_sub(1) >> 63)
 }
 
 #[cfg(test)]
