@@ -4,7 +4,10 @@
 
 /// Nanoseconds since boot.
 pub fn boottime_ns() -> u64 {
-    let mut time = libc::timespec { tv_sec: 0, tv_nsec: 0 };
+    let mut time = libc::timespec {
+        tv_sec: 0,
+        tv_nsec: 0,
+    };
     // SAFETY: `time` is a valid timespec to write to.
     let status = unsafe { libc::clock_gettime(libc::CLOCK_BOOTTIME, &raw mut time) };
     assert_eq!(status, 0, "CLOCK_BOOTTIME exists since Linux 2.6.39");

@@ -243,5 +243,7 @@ mod pod {
             )+
         };
     }
-    pod!(Settings, Control, Serving, Held, Record, Peer, Heard, Holding, Interface, Event);
+    pod!(
+        Settings, Control, Serving, Held, Record, Peer, Heard, Holding, Interface, Event
+    );
 }

@@ -77,7 +77,13 @@ pub enum Grant {
 impl Holding {
     /// A holding that was just claimed, with no grant yet, or with those of `before` when the owner
     /// raises its own epoch ("its leases carry over").
-    pub fn claimed(word: OwnerWord, others: &[NodeId], now_ns: u64, incarnation: u64, before: Option<&Self>) -> Self {
+    pub fn claimed(
+        word: OwnerWord,
+        others: &[NodeId],
+        now_ns: u64,
+        incarnation: u64,
+        before: Option<&Self>,
+    ) -> Self {
         let mut holding = Self {
             needed: (others.len() as u32).div_ceil(2),
             word: word.0,
@@ -128,7 +134,9 @@ impl Holding {
         if known == 0 {
             return Grant::NotAVoter;
         }
-        Grant::Extended { lease_until_ns: self.lease_until_ns() }
+        Grant::Extended {
+            lease_until_ns: self.lease_until_ns(),
+        }
     }
 
     /// Drops the holding for good if it had no majority for a whole lease; whether it did.
@@ -209,26 +217,30 @@ mod tests {
 
     #[test]
     fn the_majority_is_the_lease_that_half_of_the_voters_still_reach() {
+        struct Row(u16, &'static [(u16, u64)], u64);
         // (voters, grants as (voter, echo), until)
-        let table: &[(u16, &[(u16, u64)], u64)] = &[
-            (1, &[], FOREVER_NS),
-            (2, &[], 0),
-            (2, &[(2, 100)], 1100),
-            (3, &[(3, 90)], 1090),
-            (3, &[(2, 50), (3, 90)], 1090),
-            (4, &[(2, 50)], 0),
-            (4, &[(2, 50), (3, 90)], 1050),
-            (5, &[(2, 50), (3, 90), (4, 70)], 1070),
-            (5, &[(2, 50), (2, 90)], 0),
-            (7, &[(2, 10), (3, 20), (4, 30), (5, 40), (6, 50), (7, 60)], 1040),
-            (7, &[(2, 10), (3, 20)], 0),
+        let table = [
+            Row(1, &[], FOREVER_NS),
+            Row(2, &[], 0),
+            Row(2, &[(2, 100)], 1100),
+            Row(3, &[(3, 90)], 1090),
+            Row(3, &[(2, 50), (3, 90)], 1090),
+            Row(4, &[(2, 50)], 0),
+            Row(4, &[(2, 50), (3, 90)], 1050),
+            Row(5, &[(2, 50), (3, 90), (4, 70)], 1070),
+            Row(5, &[(2, 50), (2, 90)], 0),
+            Row(7, &[(2, 10), (3, 20), (4, 30), (5, 40), (6, 50), (7, 60)], 1040),
+            Row(7, &[(2, 10), (3, 20)], 0),
         ];
-        for (voters, grants, until) in table {
-            let mut holding = held(*voters);
-            for (voter, echo) in *grants {
-                assert!(matches!(holding.grant(word().0, *voter, *echo, LEASE, 200), Grant::Extended { .. }));
+        for Row(voters, grants, until) in table {
+            let mut holding = held(voters);
+            for (voter, echo) in grants {
+                assert!(matches!(
+                    holding.grant(word().0, *voter, *echo, LEASE, 200),
+                    Grant::Extended { .. }
+                ));
             }
-            assert_eq!(holding.lease_until_ns(), *until, "{voters} voters, {grants:?}");
+            assert_eq!(holding.lease_until_ns(), until, "{voters} voters, {grants:?}");
         }
     }
 

@@ -63,7 +63,9 @@ pub(crate) fn afc_egress(context: TcContext) -> i32 {
 
 #[inline(always)]
 fn receive(packet: &Packet<'_>) -> Reason {
-    let Some(ethernet) = packet.ethernet() else { return Reason::NotOurs };
+    let Some(ethernet) = packet.ethernet() else {
+        return Reason::NotOurs;
+    };
     match ethernet.kind.get() {
         Ethernet::IPV4 => ipv4(packet),
         Ethernet::ARP => arp::receive(packet),
@@ -74,8 +76,12 @@ fn receive(packet: &Packet<'_>) -> Reason {
 
 #[inline(always)]
 fn ipv4(packet: &Packet<'_>) -> Reason {
-    let Some(ip) = packet.ipv4(Ethernet::BYTES) else { return Reason::NotOurs };
-    let Some(settings) = maps::settings() else { return Reason::NotOurs };
+    let Some(ip) = packet.ipv4(Ethernet::BYTES) else {
+        return Reason::NotOurs;
+    };
+    let Some(settings) = maps::settings() else {
+        return Reason::NotOurs;
+    };
     match heartbeat::recognise(packet, ip, Ethernet::BYTES, settings) {
         Some(carriage) => heartbeat::receive(packet, carriage, settings),
         None => vip::receive(packet, ip.destination, settings),
@@ -85,19 +91,27 @@ fn ipv4(packet: &Packet<'_>) -> Reason {
 /// A frame under one or two VLAN tags: refused if it is a heartbeat, else none of our business.
 #[inline(always)]
 fn tagged(packet: &Packet<'_>) -> Reason {
-    let Some(outer) = packet.vlan(Ethernet::BYTES) else { return Reason::NotOurs };
+    let Some(outer) = packet.vlan(Ethernet::BYTES) else {
+        return Reason::NotOurs;
+    };
     let mut kind = outer.kind.get();
     let mut offset = Ethernet::BYTES + Vlan::BYTES;
     if kind == Ethernet::VLAN {
-        let Some(inner) = packet.vlan(offset) else { return Reason::NotOurs };
+        let Some(inner) = packet.vlan(offset) else {
+            return Reason::NotOurs;
+        };
         kind = inner.kind.get();
         offset += Vlan::BYTES;
     }
     if kind != Ethernet::IPV4 {
         return Reason::NotOurs;
     }
-    let Some(ip): Option<&Ipv4> = packet.ipv4(offset) else { return Reason::NotOurs };
-    let Some(settings) = maps::settings() else { return Reason::NotOurs };
+    let Some(ip): Option<&Ipv4> = packet.ipv4(offset) else {
+        return Reason::NotOurs;
+    };
+    let Some(settings) = maps::settings() else {
+        return Reason::NotOurs;
+    };
     match heartbeat::recognise(packet, ip, offset, settings) {
         Some(_) => Reason::HeartbeatVlan,
         None => Reason::NotOurs,

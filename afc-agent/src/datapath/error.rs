@@ -15,7 +15,9 @@ pub enum DatapathError {
         found: String,
     },
     /// The process may not use BPF.
-    #[error("no permission to {what}: run afc as root, or with CAP_BPF, CAP_PERFMON, CAP_NET_ADMIN and CAP_SYS_ADMIN")]
+    #[error(
+        "no permission to {what}: run afc as root, or with CAP_BPF, CAP_PERFMON, CAP_NET_ADMIN and CAP_SYS_ADMIN"
+    )]
     NoPermission {
         /// What was refused.
         what: &'static str,
@@ -40,7 +42,9 @@ pub enum DatapathError {
     #[error("the kernel refused the data path: {0}: please report it with the output of `uname -r`")]
     Load(#[source] Box<EbpfError>),
     /// A program was refused.
-    #[error("the kernel refused the program {name}: {source}: please report it with the output of `uname -r`")]
+    #[error(
+        "the kernel refused the program {name}: {source}: please report it with the output of `uname -r`"
+    )]
     Program {
         /// The program.
         name: &'static str,
@@ -88,7 +92,9 @@ pub enum DatapathError {
         fix: String,
     },
     /// The driver has no native XDP.
-    #[error("interface {name} refuses native XDP: {source}: set xdp_mode = \"auto\" or \"generic\" under [agent]")]
+    #[error(
+        "interface {name} refuses native XDP: {source}: set xdp_mode = \"auto\" or \"generic\" under [agent]"
+    )]
     NativeRefused {
         /// The interface.
         name: String,
@@ -96,7 +102,9 @@ pub enum DatapathError {
         source: Box<ProgramError>,
     },
     /// Not even generic XDP.
-    #[error("interface {name} refuses XDP: {source}: choose an Ethernet interface that is not enslaved to one with XDP")]
+    #[error(
+        "interface {name} refuses XDP: {source}: choose an Ethernet interface that is not enslaved to one with XDP"
+    )]
     XdpRefused {
         /// The interface.
         name: String,
@@ -124,10 +132,16 @@ pub enum DatapathError {
 
 impl DatapathError {
     pub(super) fn map(name: &'static str, source: impl Into<MapError>) -> Self {
-        Self::Map { name, source: Box::new(source.into()) }
+        Self::Map {
+            name,
+            source: Box::new(source.into()),
+        }
     }
 
     pub(super) fn pin(path: impl Into<PathBuf>, source: io::Error) -> Self {
-        Self::Pin { path: path.into(), source }
+        Self::Pin {
+            path: path.into(),
+            source,
+        }
     }
 }

@@ -1,5 +1,9 @@
 //! What the kernel says about an interface, asked over netlink: its link address, its XDP program, and for a veth the
 //! other end, be it in another namespace.
+#![expect(
+    clippy::wildcard_enum_match_arm,
+    reason = "netlink's attributes are open-ended"
+)]
 
 use std::io;
 
@@ -54,7 +58,10 @@ pub(super) enum Peer {
 impl Link {
     /// Asks for the interface of this name.
     pub(super) fn find(name: &str) -> Result<Self, DatapathError> {
-        let netlink = |source| DatapathError::Netlink { name: name.into(), source };
+        let netlink = |source| DatapathError::Netlink {
+            name: name.into(),
+            source,
+        };
         let mut request = LinkMessage::default();
         request.attributes.push(LinkAttribute::IfName(name.into()));
         let answer = match ask(request) {
@@ -93,7 +100,9 @@ fn attached(attributes: &[LinkAttribute]) -> Option<Attached> {
         match attribute {
             LinkXdp::Attached(XdpAttached::Driver) => mode = Some(AttachedMode::Native),
             LinkXdp::Attached(XdpAttached::SocketBuffer) => mode = Some(AttachedMode::Generic),
-            LinkXdp::Attached(XdpAttached::Hardware | XdpAttached::Multiple) => mode = Some(AttachedMode::Other),
+            LinkXdp::Attached(XdpAttached::Hardware | XdpAttached::Multiple) => {
+                mode = Some(AttachedMode::Other)
+            }
             LinkXdp::ProgId(id) => program_id = *id,
             _ => {}
         }

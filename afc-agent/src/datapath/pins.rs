@@ -12,9 +12,6 @@ use std::{
 
 use super::DatapathError;
 
-/// `f_type` of a bpffs (linux/magic.h).
-const BPF_FS_MAGIC: i64 = 0xcafe_4a11;
-
 /// The pins of one node under one layout.
 #[derive(Debug)]
 pub(super) struct Pins {
@@ -31,8 +28,16 @@ pub(super) enum Hook {
 
 impl Pins {
     /// Finds or makes the directory, on a bpffs that is mounted if there is none.
-    pub(super) fn open(bpf_dir: &Path, cluster: &str, node: &str, layout: &str) -> Result<Self, DatapathError> {
-        ensure_bpffs(bpf_dir).map_err(|source| DatapathError::BpfDirectory { path: bpf_dir.into(), source })?;
+    pub(super) fn open(
+        bpf_dir: &Path,
+        cluster: &str,
+        node: &str,
+        layout: &str,
+    ) -> Result<Self, DatapathError> {
+        ensure_bpffs(bpf_dir).map_err(|source| DatapathError::BpfDirectory {
+            path: bpf_dir.into(),
+            source,
+        })?;
         let node = bpf_dir.join(format!("afc-{}-{}", escape(cluster), escape(node)));
         let layout = node.join(layout);
         let links = layout.join("links");
@@ -70,7 +75,9 @@ impl Pins {
 
     /// Removes every other layout's maps.
     pub(super) fn remove_other_layouts(&self) -> Result<(), DatapathError> {
-        self.other_layouts()?.iter().try_for_each(|layout| remove_tree(layout))
+        self.other_layouts()?
+            .iter()
+            .try_for_each(|layout| remove_tree(layout))
     }
 
     /// Removes the links that are not in `kept`, which detaches them.
@@ -140,7 +147,10 @@ fn escape(name: &str) -> String {
 }
 
 fn create_private(directory: &Path) -> io::Result<()> {
-    fs::DirBuilder::new().recursive(true).mode(0o700).create(directory)
+    fs::DirBuilder::new()
+        .recursive(true)
+        .mode(0o700)
+        .create(directory)
 }
 
 fn ensure_bpffs(directory: &Path) -> io::Result<()> {
@@ -150,9 +160,20 @@ fn ensure_bpffs(directory: &Path) -> io::Result<()> {
         return Ok(());
     }
     // SAFETY: every string is NUL-terminated and outlives the call.
-    let status =
-        unsafe { libc::mount(c"bpf".as_ptr(), target.as_ptr(), c"bpf".as_ptr(), 0, c"mode=0700".as_ptr().cast()) };
-    if status == 0 { Ok(()) } else { Err(io::Error::last_os_error()) }
+    let status = unsafe {
+        libc::mount(
+            c"bpf".as_ptr(),
+            target.as_ptr(),
+            c"bpf".as_ptr(),
+            0,
+            c"mode=0700".as_ptr().cast(),
+        )
+    };
+    if status == 0 {
+        Ok(())
+    } else {
+        Err(io::Error::last_os_error())
+    }
 }
 
 fn is_bpffs(directory: &CString) -> io::Result<bool> {
@@ -163,7 +184,7 @@ fn is_bpffs(directory: &CString) -> io::Result<bool> {
     }
     // SAFETY: zeroed before and filled by the call; every bit pattern is valid.
     let info = unsafe { info.assume_init() };
-    Ok(i64::from(info.f_type) == BPF_FS_MAGIC)
+    Ok(info.f_type == libc::BPF_FS_MAGIC)
 }
 
 #[cfg(test)]

@@ -16,7 +16,12 @@ use super::{
 
 /// Adopts what is higher, then passes the message to the agent.
 #[inline(always)]
-pub(crate) fn receive(frame: &Frame, heartbeat: &Heartbeat, heard: &mut Heard, settings: &Settings) -> Reason {
+pub(crate) fn receive(
+    frame: &Frame,
+    heartbeat: &Heartbeat,
+    heard: &mut Heard,
+    settings: &Settings,
+) -> Reason {
     if !heartbeat::accept(heartbeat, heard, settings) {
         return Reason::HeartbeatReplayed;
     }
@@ -37,8 +42,12 @@ fn adopt(service: u32, word: OwnerWord, heartbeat: &Heartbeat) {
     if word.owner().0 != heartbeat.from {
         return;
     }
-    let Some(index) = maps::service(service) else { return };
-    let Some(serving) = maps::serving(index) else { return };
+    let Some(index) = maps::service(service) else {
+        return;
+    };
+    let Some(serving) = maps::serving(index) else {
+        return;
+    };
     if serving.raise(word.0) {
         events::adopted(index, word.0, heartbeat.now_ns);
     }

@@ -16,17 +16,23 @@ use super::{
 /// Any ARP message.
 #[inline(always)]
 pub(crate) fn receive(packet: &Packet<'_>) -> Reason {
-    let Some(arp) = packet.arp() else { return Reason::NotOurs };
+    let Some(arp) = packet.arp() else {
+        return Reason::NotOurs;
+    };
     if !arp.is_ipv4_over_ethernet() {
         return Reason::NotOurs;
     }
     let (sender, target) = (arp.sender, arp.target);
-    let Some(index) = maps::address(target) else { return Reason::NotOurs };
+    let Some(index) = maps::address(target) else {
+        return Reason::NotOurs;
+    };
     // An answer, or an announcement of the address itself (RFC 5227).
     if arp.operation.get() != Arp::REQUEST || sender == target {
         return Reason::ArpHeard;
     }
-    let Some(settings) = maps::settings() else { return Reason::ArpNotOwner };
+    let Some(settings) = maps::settings() else {
+        return Reason::ArpNotOwner;
+    };
     match answerer(index, packet.ifindex, settings) {
         Ok(mac) => answer(packet, arp, mac),
         Err(reason) => reason,
@@ -57,12 +63,18 @@ fn behind(owner: NodeId, ifindex: u32) -> Result<(), Reason> {
     if heard.ifindex == 0 {
         return Err(Reason::ArpNotOwner);
     }
-    if heard.ifindex == ifindex { Err(Reason::ArpHeard) } else { Ok(()) }
+    if heard.ifindex == ifindex {
+        Err(Reason::ArpHeard)
+    } else {
+        Ok(())
+    }
 }
 
 #[inline(always)]
 fn answer(packet: &Packet<'_>, arp: &mut Arp, mac: Mac) -> Reason {
-    let Some(ethernet) = packet.ethernet() else { return Reason::NotOurs };
+    let Some(ethernet) = packet.ethernet() else {
+        return Reason::NotOurs;
+    };
     rewrite::arp_reply(ethernet, arp, mac);
     Reason::ArpAnswered
 }

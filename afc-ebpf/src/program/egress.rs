@@ -15,13 +15,21 @@ use super::{
 /// A packet on its way out. Read through the helper: a socket buffer's bytes need not lie in one piece.
 #[inline(always)]
 pub(crate) fn leave(context: &TcContext) -> Reason {
-    let Some(settings) = maps::settings() else { return Reason::NotOurs };
+    let Some(settings) = maps::settings() else {
+        return Reason::NotOurs;
+    };
     if settings.role != role::MEMBER {
         return Reason::NotOurs;
     }
-    let Some(source) = source(context) else { return Reason::NotOurs };
-    let Some(index) = maps::address(source) else { return Reason::NotOurs };
-    let Some(serving) = maps::serving(index) else { return Reason::EgressFenced };
+    let Some(source) = source(context) else {
+        return Reason::NotOurs;
+    };
+    let Some(index) = maps::address(source) else {
+        return Reason::NotOurs;
+    };
+    let Some(serving) = maps::serving(index) else {
+        return Reason::EgressFenced;
+    };
     let now_ns = helper::boottime_ns();
     let word = OwnerWord(serving.word());
     match verdict::decide(word, serving.lease_until_ns(), NodeId(settings.node), now_ns) {

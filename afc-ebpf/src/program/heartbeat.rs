@@ -62,7 +62,12 @@ impl Heartbeat {
 /// Whether the IPv4 packet whose header is at `offset` is UDP to our own address and port. A later fragment has no port
 /// and is none of our business: without its first one the stack never puts it together.
 #[inline(always)]
-pub(crate) fn recognise(packet: &Packet<'_>, ip: &Ipv4, offset: usize, settings: &Settings) -> Option<Carriage> {
+pub(crate) fn recognise(
+    packet: &Packet<'_>,
+    ip: &Ipv4,
+    offset: usize,
+    settings: &Settings,
+) -> Option<Carriage> {
     if !ip.starts_udp() {
         return None;
     }
@@ -95,7 +100,9 @@ pub(crate) fn receive(packet: &Packet<'_>, carriage: Carriage, settings: &Settin
     if settings.session == 0 {
         return Reason::NotConfigured;
     }
-    let Some(frame) = packet.frame() else { return Reason::HeartbeatSize };
+    let Some(frame) = packet.frame() else {
+        return Reason::HeartbeatSize;
+    };
     match verify(frame, packet.ifindex, settings) {
         Ok(heartbeat) => dispatch(frame, &heartbeat, settings),
         Err(reason) => reason,
@@ -104,7 +111,9 @@ pub(crate) fn receive(packet: &Packet<'_>, carriage: Carriage, settings: &Settin
 
 #[inline(always)]
 fn dispatch(frame: &mut Frame, heartbeat: &Heartbeat, settings: &Settings) -> Reason {
-    let Some(heard) = maps::heard(heartbeat.from) else { return Reason::HeartbeatSender };
+    let Some(heard) = maps::heard(heartbeat.from) else {
+        return Reason::HeartbeatSender;
+    };
     match heartbeat.kind {
         Kind::Probe if !heartbeat.has(flag::TRIAL) => probe::receive(frame, heartbeat, heard, settings),
         Kind::Reply if !heartbeat.has(flag::UNASKED) => reply::receive(heartbeat, heard),
@@ -173,7 +182,9 @@ pub(crate) fn note(heartbeat: &Heartbeat, heard: &mut Heard) {
 fn verify(frame: &Frame, ifindex: u32, settings: &Settings) -> Result<Heartbeat, Reason> {
     let message = &frame.message;
     verify_carrier(frame)?;
-    let Some(kind) = Kind::from_byte(message.kind) else { return Err(Reason::HeartbeatKind) };
+    let Some(kind) = Kind::from_byte(message.kind) else {
+        return Err(Reason::HeartbeatKind);
+    };
     verify_parties(frame, settings)?;
     let key = live_key(message.key_id, settings).ok_or(Reason::HeartbeatKey)?;
     if tag(key, message) != frame.tag.get() {
@@ -200,7 +211,9 @@ fn verify(frame: &Frame, ifindex: u32, settings: &Settings) -> Result<Heartbeat,
 #[inline(always)]
 fn verify_carrier(frame: &Frame) -> Result<(), Reason> {
     const UDP_BYTES: usize = size_of::<Udp>() + PAYLOAD_BYTES;
-    if frame.udp.bytes.get() as usize != UDP_BYTES || frame.ip.total_bytes.get() as usize != Ipv4::BYTES + UDP_BYTES {
+    if frame.udp.bytes.get() as usize != UDP_BYTES
+        || frame.ip.total_bytes.get() as usize != Ipv4::BYTES + UDP_BYTES
+    {
         return Err(Reason::HeartbeatSize);
     }
     if frame.ip.ttl != TTL {
@@ -226,7 +239,9 @@ fn verify_parties(frame: &Frame, settings: &Settings) -> Result<(), Reason> {
         return Err(Reason::HeartbeatNotForUs);
     }
     let from = message.from.get();
-    let Some(peer) = maps::peer(from) else { return Err(Reason::HeartbeatSender) };
+    let Some(peer) = maps::peer(from) else {
+        return Err(Reason::HeartbeatSender);
+    };
     if from == settings.node || frame.ip.source != peer.address {
         return Err(Reason::HeartbeatSender);
     }

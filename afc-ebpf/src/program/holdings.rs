@@ -19,9 +19,15 @@ pub(crate) struct Granted {
 /// Applies one grant; nothing else extends a lease.
 #[inline(always)]
 pub(crate) fn grant(granted: &Granted, settings: &Settings, control: &Control, now_ns: u64) {
-    let Some(index) = maps::service(granted.service) else { return };
-    let Some(holding) = maps::holding(index) else { return };
-    let Some(serving) = maps::serving(index) else { return };
+    let Some(index) = maps::service(granted.service) else {
+        return;
+    };
+    let Some(holding) = maps::holding(index) else {
+        return;
+    };
+    let Some(serving) = maps::serving(index) else {
+        return;
+    };
     let before_ns = serving.lease_until_ns();
     let lease_ns = settings.lease_ns;
     let incarnation = control.incarnation;
@@ -52,8 +58,12 @@ pub(crate) fn grant(granted: &Granted, settings: &Settings, control: &Control, n
 /// The word held of a service, to be listed in a REPLY; 0 when nothing is held, or no longer.
 #[inline(always)]
 pub(crate) fn list(index: u32, settings: &Settings, control: &Control, now_ns: u64) -> u64 {
-    let Some(holding) = maps::holding(index) else { return 0 };
-    let Some(serving) = maps::serving(index) else { return 0 };
+    let Some(holding) = maps::holding(index) else {
+        return 0;
+    };
+    let Some(serving) = maps::serving(index) else {
+        return 0;
+    };
     let lease_ns = settings.lease_ns;
     let incarnation = control.incarnation;
     // SAFETY: the lock of this map value; no call inside.

@@ -6,8 +6,8 @@
 
 use afc_ebpf::{
     layout::{
-        Control, EVENT_RING_BYTES, Event, Heard, Held, Interface, MAX_ADDRESSES, MAX_HELD, MAX_INTERFACES, MAX_NODES,
-        MAX_SERVICES, Peer, Record, Serving, Settings,
+        Control, EVENT_RING_BYTES, Event, Heard, Held, Interface, MAX_ADDRESSES, MAX_HELD, MAX_INTERFACES,
+        MAX_NODES, MAX_SERVICES, Peer, Record, Serving, Settings,
     },
     lease::Holding,
     mac::Mac,
@@ -180,7 +180,9 @@ pub(crate) fn peer(node: u16) -> Option<&'static Peer> {
 #[inline(always)]
 pub(crate) fn heard(node: u16) -> Option<&'static mut Heard> {
     // SAFETY: to a live map value; the agent only reads whole words of it once the node was heard.
-    HEARD.get_ptr_mut(u32::from(node)).map(|heard| unsafe { &mut *heard })
+    HEARD
+        .get_ptr_mut(u32::from(node))
+        .map(|heard| unsafe { &mut *heard })
 }
 
 /// Whether a link address is a member's.

@@ -17,8 +17,15 @@ use super::{
 /// Answers a PROBE, if the agent lives. Bound to this session it goes through the window and its grants count; else
 /// it is answered so that its sender learns the session, and changes nothing.
 #[inline(always)]
-pub(crate) fn receive(frame: &mut Frame, heartbeat: &Heartbeat, heard: &mut Heard, settings: &Settings) -> Reason {
-    let Some(control) = maps::control() else { return Reason::NotConfigured };
+pub(crate) fn receive(
+    frame: &mut Frame,
+    heartbeat: &Heartbeat,
+    heard: &mut Heard,
+    settings: &Settings,
+) -> Reason {
+    let Some(control) = maps::control() else {
+        return Reason::NotConfigured;
+    };
     if heartbeat.now_ns >= control.agent_until_ns {
         return Reason::AgentDead;
     }

@@ -17,9 +17,15 @@ use super::{
 /// An IPv4 packet that is no heartbeat.
 #[inline(always)]
 pub(crate) fn receive(packet: &Packet<'_>, destination: u32, settings: &Settings) -> Reason {
-    let Some(index) = maps::address(destination) else { return Reason::NotOurs };
-    let Some(serving) = maps::serving(index) else { return Reason::NotOurs };
-    let Some(ethernet) = packet.ethernet() else { return Reason::NotOurs };
+    let Some(index) = maps::address(destination) else {
+        return Reason::NotOurs;
+    };
+    let Some(serving) = maps::serving(index) else {
+        return Reason::NotOurs;
+    };
+    let Some(ethernet) = packet.ethernet() else {
+        return Reason::NotOurs;
+    };
     let frame_to = ethernet.destination.get();
     // A switch may flood a frame of somebody else: the stack ignores it, and redirecting it would double it.
     let own = maps::interface(packet.ifindex);
@@ -42,7 +48,9 @@ fn send_on(packet: &Packet<'_>, ethernet: &mut Ethernet, frame_to: Mac, owner: N
     if frame_to.is_group() || maps::is_member(ethernet.source.get()) {
         return Reason::VipLoop;
     }
-    let Some(heard) = maps::heard(owner.0) else { return Reason::VipNoNeighbour };
+    let Some(heard) = maps::heard(owner.0) else {
+        return Reason::VipNoNeighbour;
+    };
     let (next_hop, way_out) = (Mac(heard.mac), heard.ifindex);
     if !next_hop.is_known() {
         return Reason::VipNoNeighbour;
@@ -51,7 +59,13 @@ fn send_on(packet: &Packet<'_>, ethernet: &mut Ethernet, frame_to: Mac, owner: N
         rewrite::link_addresses(ethernet, next_hop, frame_to);
         return Reason::VipRedirected;
     }
-    let Some(source) = maps::interface(way_out) else { return Reason::VipNoNeighbour };
+    let Some(source) = maps::interface(way_out) else {
+        return Reason::VipNoNeighbour;
+    };
     rewrite::link_addresses(ethernet, next_hop, source);
-    if maps::redirect(way_out) { Reason::VipRedirectedOut } else { Reason::VipNoNeighbour }
+    if maps::redirect(way_out) {
+        Reason::VipRedirectedOut
+    } else {
+        Reason::VipNoNeighbour
+    }
 }
