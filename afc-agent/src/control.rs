@@ -4,6 +4,7 @@
 //! until it hangs up. Whoever may open the socket (mode 0660) may ask.
 
 pub mod client;
+pub mod server;
 
 use serde::{Deserialize, Serialize};
 
