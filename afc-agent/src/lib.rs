@@ -6,5 +6,6 @@ pub mod control;
 pub mod engine;
 pub mod events;
 pub mod key;
+pub mod network;
 pub mod state;
 pub mod status;
