@@ -198,7 +198,7 @@ fn a_gratuitous_arp_teaches_the_other_end() {
         cable();
         ip("link set left up");
         ip("link set right up");
-        // Without lo the kernel looks at no ARP packet.
+        // While lo is down this kernel learns nothing from ARP.
         ip("link set lo up");
         // A host that takes up addresses from gratuitous ARP, as switches and routers do.
         std::fs::write("/proc/sys/net/ipv4/conf/right/arp_accept", "1").unwrap();
