@@ -4,7 +4,10 @@
 
 pub mod arp;
 
-use std::net::Ipv4Addr;
+use std::{
+    collections::BTreeSet,
+    net::{IpAddr, Ipv4Addr},
+};
 
 use afc_ebpf::mac::Mac;
 use futures_util::TryStreamExt;
@@ -105,38 +108,32 @@ impl Network {
         Ok(Link { name: name.to_owned(), ifindex: message.header.index, mac })
     }
 
-    /// Puts a virtual IP on loopback, and brings loopback up. An address that is there already stays as it is.
+    /// Makes these the virtual IPs that an agent put on loopback, and brings loopback up. An address that is there already
+    /// stays as it is; those that an operator put there always do.
     ///
     /// # Errors
     /// The kernel refuses.
-    pub async fn add_virtual(&self, address: Ipv4Addr) -> Result<(), NetworkError> {
-        let loopback = self.link_message(LOOPBACK).await?;
-        let action = || format!("add {address} to {LOOPBACK}");
-        if !loopback.header.flags.contains(LinkFlags::Up) {
-            let up = LinkUnspec::new_with_index(loopback.header.index).up().build();
+    pub async fn set_virtual_ips(&self, wanted: &BTreeSet<Ipv4Addr>) -> Result<(), NetworkError> {
+        let loopback = self.link_message(LOOPBACK).await?.header;
+        if !loopback.flags.contains(LinkFlags::Up) {
+            let up = LinkUnspec::new_with_index(loopback.index).up().build();
             let result = self.handle.link().set(up).execute().await;
             result.map_err(request(|| format!("bring {LOOPBACK} up")))?;
         }
-        let mut add = self.handle.address().add(loopback.header.index, address.into(), HOST_PREFIX);
-        add.message_mut().attributes.push(AddressAttribute::Label(LABEL.to_owned()));
-        match add.execute().await {
-            Err(error) if is(&error, libc::EEXIST) => Ok(()),
-            result => result.map_err(request(action)),
-        }
-    }
-
-    /// Removes the virtual IPs that an agent put on loopback; those that an operator put there stay.
-    ///
-    /// # Errors
-    /// The kernel refuses.
-    pub async fn remove_virtuals(&self) -> Result<(), NetworkError> {
-        let loopback = self.link_message(LOOPBACK).await?.header.index;
-        let listing = self.handle.address().get().set_link_index_filter(loopback).execute();
-        let addresses: Vec<_> = listing.try_collect().await.map_err(request(|| format!("list {LOOPBACK}'s addresses")))?;
-        for address in addresses.into_iter().filter(is_ours) {
-            match self.handle.address().del(address).execute().await {
+        let listing = self.handle.address().get().set_link_index_filter(loopback.index).execute();
+        let present: Vec<_> = listing.try_collect().await.map_err(request(|| format!("list {LOOPBACK}'s addresses")))?;
+        for message in present.into_iter().filter(|message| is_stale(message, wanted)) {
+            match self.handle.address().del(message).execute().await {
                 Err(error) if is(&error, libc::EADDRNOTAVAIL) => {}
                 result => result.map_err(request(|| format!("remove an address from {LOOPBACK}")))?,
+            }
+        }
+        for address in wanted {
+            let mut add = self.handle.address().add(loopback.index, (*address).into(), HOST_PREFIX);
+            add.message_mut().attributes.push(AddressAttribute::Label(LABEL.to_owned()));
+            match add.execute().await {
+                Err(error) if is(&error, libc::EEXIST) => {}
+                result => result.map_err(request(|| format!("add {address} to {LOOPBACK}")))?,
             }
         }
         Ok(())
@@ -163,9 +160,13 @@ impl Network {
     }
 }
 
-fn is_ours(address: &AddressMessage) -> bool {
-    address.header.family == AddressFamily::Inet
-        && address.attributes.iter().any(|a| matches!(a, AddressAttribute::Label(label) if label == LABEL))
+/// Whether an agent put this address there, and it is not among those to keep.
+fn is_stale(message: &AddressMessage, keep: &BTreeSet<Ipv4Addr>) -> bool {
+    let is_labelled = message.attributes.iter().any(|a| matches!(a, AddressAttribute::Label(label) if label == LABEL));
+    let is_kept = message.attributes.iter().any(
+        |a| matches!(a, AddressAttribute::Local(IpAddr::V4(address)) if keep.contains(address)),
+    );
+    is_labelled && !is_kept
 }
 
 fn neighbour(entry: &NeighbourMessage) -> Option<Neighbour> {
