@@ -6,7 +6,7 @@ use std::{cmp::Reverse, collections::BinaryHeap};
 use afc_ebpf::identity::{Epoch, NodeId, ServiceId};
 
 use super::machine::{Clock, Machine, Want};
-use crate::engine::{Event, Role, Safety, ServiceSetup, Setup, message::Message};
+use crate::engine::{Engine, Event, Role, Safety, ServiceSetup, Setup, message::Message};
 
 /// One millisecond.
 pub(super) const MS: u64 = 1_000_000;
@@ -75,8 +75,8 @@ pub(super) struct Shape {
     pub(super) preempt: bool,
     pub(super) capacity: u32,
     pub(super) start_grace_ns: u64,
-    /// Voters are the first so many nodes that are no gateways.
-    pub(super) voters: usize,
+    pub(super) lease_ns: u64,
+    pub(super) interval_ns: u64,
 }
 
 impl Shape {
@@ -89,7 +89,8 @@ impl Shape {
             preempt: false,
             capacity: 1,
             start_grace_ns: 100 * MS,
-            voters: 7,
+            lease_ns: LEASE,
+            interval_ns: INTERVAL,
         }
     }
 
@@ -150,7 +151,6 @@ impl World {
         let voters: Vec<NodeId> = nodes
             .iter()
             .filter(|(_, role)| *role != Role::Gateway)
-            .take(shape.voters)
             .map(|(id, _)| *id)
             .collect();
         let services: Vec<ServiceSetup> = shape
@@ -171,8 +171,8 @@ impl World {
                 role: *role,
                 safety: shape.safety,
                 session: 0,
-                lease_ns: LEASE,
-                interval_ns: INTERVAL,
+                lease_ns: shape.lease_ns,
+                interval_ns: shape.interval_ns,
                 nodes: nodes.clone(),
                 services: services.clone(),
                 capacity: shape.capacity,
@@ -227,6 +227,10 @@ impl World {
 
     pub(super) fn machine(&self, node: u16) -> &Machine {
         &self.machines[Self::place(node)]
+    }
+
+    pub(super) fn engine(&self, node: u16) -> &Engine {
+        self.machine(node).engine.as_ref().expect("the agent runs")
     }
 
     /// Powers a machine on if need be, and starts its agent.
