@@ -10,7 +10,7 @@ use afc_ebpf::{
     wire::{Kind, SLOTS, flag},
 };
 
-use super::world::Bug;
+use super::shape::Bug;
 use crate::engine::{
     effect::Leases,
     event::Heard,

@@ -9,7 +9,7 @@ use afc_ebpf::{
 
 use super::{
     kernel::{Kernel, Notice},
-    world::Bug,
+    shape::Bug,
 };
 use crate::engine::{
     Adopted, Effect, Engine, Event, Floor, Restored, Role, Safety, Setup,

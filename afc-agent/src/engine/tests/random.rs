@@ -1,6 +1,9 @@
 //! Random faults against the promise, thousands of seeds; and planted bugs, to show that this can fail.
 
-use super::world::{Bug, INTERVAL, LEASE, MS, Network, Shape, World};
+use super::{
+    shape::{Bug, INTERVAL, LEASE, MS, Network, Shape},
+    world::World,
+};
 use crate::engine::{Event, Role, Safety};
 
 /// Whether candidates claim only what is vacant, as the engine does, or whenever they like: safety must not rest on it.

@@ -1,7 +1,9 @@
 //! What an operator would try: one fault each, and what must come of it.
 
-use super::world::{LEASE, MS, Shape, World};
-
+use super::{
+    shape::{LEASE, MS, Shape},
+    world::World,
+};
 use crate::engine::{Role, Safety, effect::Report};
 
 const SEEDS: std::ops::Range<u64> = 0..20;
