@@ -37,7 +37,9 @@ pub enum NetworkError {
         name: String,
     },
     /// An interface without a link address, such as a tunnel.
-    #[error("interface {name} has no Ethernet address; afc needs Ethernet, so name another one in agent.interfaces")]
+    #[error(
+        "interface {name} has no Ethernet address; afc needs Ethernet, so name another one in agent.interfaces"
+    )]
     NotEthernet {
         /// Its name.
         name: String,
@@ -101,8 +103,14 @@ impl Network {
             LinkAttribute::Address(bytes) => mac(bytes),
             _ => None,
         });
-        let mac = mac.ok_or_else(|| NetworkError::NotEthernet { name: name.to_owned() })?;
-        Ok(Link { name: name.to_owned(), ifindex: message.header.index, mac })
+        let mac = mac.ok_or_else(|| NetworkError::NotEthernet {
+            name: name.to_owned(),
+        })?;
+        Ok(Link {
+            name: name.to_owned(),
+            ifindex: message.header.index,
+            mac,
+        })
     }
 
     /// Puts a virtual IP on loopback, and brings loopback up. An address that is there already stays as it is.
@@ -117,8 +125,13 @@ impl Network {
             let result = self.handle.link().set(up).execute().await;
             result.map_err(request(|| format!("bring {LOOPBACK} up")))?;
         }
-        let mut add = self.handle.address().add(loopback.header.index, address.into(), HOST_PREFIX);
-        add.message_mut().attributes.push(AddressAttribute::Label(LABEL.to_owned()));
+        let mut add = self
+            .handle
+            .address()
+            .add(loopback.header.index, address.into(), HOST_PREFIX);
+        add.message_mut()
+            .attributes
+            .push(AddressAttribute::Label(LABEL.to_owned()));
         match add.execute().await {
             Err(error) if is(&error, libc::EEXIST) => Ok(()),
             result => result.map_err(request(action)),
@@ -131,8 +144,16 @@ impl Network {
     /// The kernel refuses.
     pub async fn remove_virtuals(&self) -> Result<(), NetworkError> {
         let loopback = self.link_message(LOOPBACK).await?.header.index;
-        let listing = self.handle.address().get().set_link_index_filter(loopback).execute();
-        let addresses: Vec<_> = listing.try_collect().await.map_err(request(|| format!("list {LOOPBACK}'s addresses")))?;
+        let listing = self
+            .handle
+            .address()
+            .get()
+            .set_link_index_filter(loopback)
+            .execute();
+        let addresses: Vec<_> = listing
+            .try_collect()
+            .await
+            .map_err(request(|| format!("list {LOOPBACK}'s addresses")))?;
         for address in addresses.into_iter().filter(is_ours) {
             match self.handle.address().del(address).execute().await {
                 Err(error) if is(&error, libc::EADDRNOTAVAIL) => {}
@@ -147,14 +168,24 @@ impl Network {
     /// # Errors
     /// The kernel refuses.
     pub async fn neighbours(&self) -> Result<Vec<Neighbour>, NetworkError> {
-        let listing = self.handle.neighbours().get().set_address_family(AddressFamily::Inet).execute();
-        let entries: Vec<_> = listing.try_collect().await.map_err(request(|| "list the neighbours".to_owned()))?;
+        let listing = self
+            .handle
+            .neighbours()
+            .get()
+            .set_address_family(AddressFamily::Inet)
+            .execute();
+        let entries: Vec<_> = listing
+            .try_collect()
+            .await
+            .map_err(request(|| "list the neighbours".to_owned()))?;
         Ok(entries.iter().filter_map(neighbour).collect())
     }
 
     async fn link_message(&self, name: &str) -> Result<LinkMessage, NetworkError> {
         let mut links = self.handle.link().get().match_name(name).execute();
-        let unknown = || NetworkError::UnknownInterface { name: name.to_owned() };
+        let unknown = || NetworkError::UnknownInterface {
+            name: name.to_owned(),
+        };
         match links.try_next().await {
             Ok(link) => link.ok_or_else(unknown),
             Err(error) if is(&error, libc::ENODEV) => Err(unknown()),
@@ -165,7 +196,10 @@ impl Network {
 
 fn is_ours(address: &AddressMessage) -> bool {
     address.header.family == AddressFamily::Inet
-        && address.attributes.iter().any(|a| matches!(a, AddressAttribute::Label(label) if label == LABEL))
+        && address
+            .attributes
+            .iter()
+            .any(|a| matches!(a, AddressAttribute::Label(label) if label == LABEL))
 }
 
 fn neighbour(entry: &NeighbourMessage) -> Option<Neighbour> {
@@ -177,7 +211,11 @@ fn neighbour(entry: &NeighbourMessage) -> Option<Neighbour> {
         NeighbourAttribute::LinkLayerAddress(bytes) => mac(bytes),
         _ => None,
     })?;
-    Some(Neighbour { address, mac, ifindex: entry.header.ifindex })
+    Some(Neighbour {
+        address,
+        mac,
+        ifindex: entry.header.ifindex,
+    })
 }
 
 /// An Ethernet address that is not all zeros.
@@ -191,5 +229,8 @@ fn is(error: &rtnetlink::Error, errno: i32) -> bool {
 }
 
 fn request(action: impl FnOnce() -> String) -> impl FnOnce(rtnetlink::Error) -> NetworkError {
-    |source| NetworkError::Request { action: action(), source }
+    |source| NetworkError::Request {
+        action: action(),
+        source,
+    }
 }
