@@ -49,7 +49,11 @@ impl GratuitousArp {
         let length = size_of::<libc::sockaddr_ll>() as u32;
         // SAFETY: `address` is a sockaddr_ll of the length given and lives through the call.
         let result = unsafe { libc::bind(socket.as_raw_fd(), (&raw const address).cast(), length) };
-        if result < 0 { Err(io::Error::last_os_error()) } else { Ok(Self { socket, mac }) }
+        if result < 0 {
+            Err(io::Error::last_os_error())
+        } else {
+            Ok(Self { socket, mac })
+        }
     }
 
     /// Says once, as a request and as a reply, that `address` is at this interface. Some stations heed only one of them.
@@ -61,7 +65,12 @@ impl GratuitousArp {
             let frame = frame(self.mac, address, operation);
             // SAFETY: reads the bytes of `frame`, which lives through the call.
             let sent = unsafe {
-                libc::send(self.socket.as_raw_fd(), frame.as_ptr().cast(), frame.len(), libc::MSG_DONTWAIT)
+                libc::send(
+                    self.socket.as_raw_fd(),
+                    frame.as_ptr().cast(),
+                    frame.len(),
+                    libc::MSG_DONTWAIT,
+                )
             };
             if sent < 0 {
                 return Err(io::Error::last_os_error());
