@@ -2,20 +2,15 @@
 
 use std::process::ExitCode;
 
-use afc_agent::{cli, config::Config};
+use afc_agent::{agent, cli};
 use clap::Parser;
 
 fn main() -> ExitCode {
-    match cli::dispatch(cli::Cli::parse(), run) {
+    match cli::dispatch(cli::Cli::parse(), agent::run) {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
             eprintln!("afc: {error}");
             ExitCode::FAILURE
         }
     }
-}
-
-/// The agent. The integrator puts `afc_agent::agent::run` in its place.
-fn run(_: Config) -> anyhow::Result<()> {
-    anyhow::bail!("this build has no agent")
 }

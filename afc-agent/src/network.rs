@@ -9,73 +9,37 @@ pub mod link;
 pub mod neighbour;
 pub mod watch;
 
-use std::{fmt, io};
+use std::io;
 
+use afc_ebpf::mac::Mac;
 use thiserror::Error;
-use tokio::task::JoinHandle;
 
-/// The kernel's number of an interface.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub struct IfIndex(pub u32);
-
-/// A link address.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub struct MacAddress(pub [u8; 6]);
-
-impl MacAddress {
-    /// Everybody on the link.
-    pub const BROADCAST: Self = Self([0xff; 6]);
-
-    /// As in the kernel's maps: bytes 0 to 5 in memory order, then two zeros.
-    pub const fn word(self) -> u64 {
-        let [a, b, c, d, e, f] = self.0;
-        u64::from_ne_bytes([a, b, c, d, e, f, 0, 0])
-    }
-
-    /// `None` for what is no Ethernet address, or only zeros.
-    fn from_bytes(bytes: &[u8]) -> Option<Self> {
-        bytes.try_into().ok().filter(|bytes| *bytes != [0; 6]).map(Self)
-    }
-}
-
-impl fmt::Display for MacAddress {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let [a, b, c, d, e, g] = self.0;
-        write!(f, "{a:02x}:{b:02x}:{c:02x}:{d:02x}:{e:02x}:{g:02x}")
-    }
-}
-
-/// A connection to rtnetlink in the network namespace of the thread that opened it.
-#[derive(Debug)]
+/// A connection to rtnetlink in the network namespace of the thread that opened it. It ends with its last clone.
+#[derive(Clone, Debug)]
 pub struct Network {
     handle: rtnetlink::Handle,
-    /// Talks to the kernel; ends with this.
-    connection: JoinHandle<()>,
 }
 
 /// The kernel gave no rtnetlink socket.
 #[derive(Debug, Error)]
 #[error("cannot talk to the kernel about the network: {0}")]
-pub struct OpenError(#[from] io::Error);
+pub struct ConnectError(#[from] io::Error);
 
 impl Network {
-    /// Opens a connection. Needs a tokio runtime.
+    /// Connects. Needs a tokio runtime, which drives the connection.
     ///
     /// # Errors
     /// The kernel gave no socket.
-    pub fn open() -> Result<Self, OpenError> {
+    pub fn connect() -> Result<Self, ConnectError> {
         let (connection, handle, _) = rtnetlink::new_connection()?;
-        Ok(Self {
-            handle,
-            connection: tokio::spawn(connection),
-        })
+        tokio::spawn(connection);
+        Ok(Self { handle })
     }
 }
 
-impl Drop for Network {
-    fn drop(&mut self) {
-        self.connection.abort();
-    }
+/// An Ethernet address; `None` for what has another length, or only zeros.
+fn mac_of(bytes: &[u8]) -> Option<Mac> {
+    bytes.try_into().ok().map(Mac::from_bytes).filter(|mac| mac.is_known())
 }
 
 /// What the kernel said, as the error number that it is.
@@ -91,11 +55,10 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_mac_address_is_in_the_maps_as_it_is_in_a_frame() {
-        let mac = MacAddress([2, 0, 0, 0, 0, 0x1f]);
-        assert_eq!(mac.word().to_ne_bytes(), [2, 0, 0, 0, 0, 0x1f, 0, 0]);
-        assert_eq!(mac.to_string(), "02:00:00:00:00:1f");
-        assert_eq!(MacAddress::from_bytes(&[0; 6]), None);
-        assert_eq!(MacAddress::from_bytes(&[1; 20]), None);
+    fn only_ethernet_addresses_are_taken() {
+        assert_eq!(mac_of(&[2, 0, 0, 0, 0, 9]), Some(Mac::from_bytes([2, 0, 0, 0, 0, 9])));
+        for other in [&[0; 6][..], &[], &[1; 5], &[1; 20]] {
+            assert_eq!(mac_of(other), None);
+        }
     }
 }

@@ -4,7 +4,7 @@
 //! "kernel" means the XDP program. A change here changes the pin directory (design.md section 5), so an
 //! agent never adopts maps of another shape.
 
-use crate::{lease::Holding, replay::Window, rtt, siphash::Key};
+use crate::{replay::Window, rtt, siphash::Key};
 
 /// Services of a cluster, at most. More are a configuration error.
 pub const MAX_SERVICES: u32 = 1024;
@@ -60,7 +60,7 @@ pub mod name {
 }
 
 /// What this node is. Written by the agent, once a session.
-#[derive(Clone, Copy, Debug, Default)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 #[repr(C)]
 pub struct Settings {
     /// This node's session; 0 until the agent has set everything up.
@@ -232,7 +232,8 @@ const _: () = {
 /// What aya may copy to and from maps.
 #[cfg(feature = "user")]
 mod pod {
-    use super::{Control, Event, Heard, Held, Holding, Interface, Peer, Record, Serving, Settings};
+    use super::{Control, Event, Heard, Held, Interface, Peer, Record, Serving, Settings};
+    use crate::lease::Holding;
 
     macro_rules! pod {
         ($($value:ty),+) => {
@@ -242,5 +243,7 @@ mod pod {
             )+
         };
     }
-    pod!(Settings, Control, Serving, Held, Record, Peer, Heard, Holding, Interface, Event);
+    pod!(
+        Settings, Control, Serving, Held, Record, Peer, Heard, Holding, Interface, Event
+    );
 }

@@ -2,17 +2,18 @@
 //! thread. Needs root.
 
 use std::{
-    collections::BTreeSet, future::Future, net::Ipv4Addr, process::Command, sync::Arc, time::Duration,
+    collections::BTreeSet, future::Future, net::Ipv4Addr, process::Command, time::Duration,
 };
 
 use afc_agent::network::{
-    MacAddress, Network,
-    address::{Added, VirtualIps},
-    arp::ArpSender,
+    Network,
+    address::Added,
+    arp::GratuitousArp,
     link::LinkError,
     neighbour::Neighbour,
     watch::{Change, watch},
 };
+use afc_ebpf::mac::Mac;
 use futures_util::StreamExt;
 
 /// How long the kernel may take for anything here.
@@ -79,63 +80,53 @@ async fn wait_for<F: Future<Output = bool>>(what: &str, mut condition: impl FnMu
 fn a_link_is_found_by_name_with_its_address_and_carrier() {
     in_namespace(|| async {
         cable();
-        let network = Network::open().unwrap();
+        let network = Network::connect().unwrap();
         let left = network.link("left").await.unwrap();
-        let right = network.link("right").await.unwrap();
-        assert_eq!(left.mac, Some(MacAddress([2, 0, 0, 0, 0, 1])));
-        assert_eq!(
-            (left.up, left.carrier, left.is_veth, left.lower),
-            (false, false, true, Some(right.index))
-        );
+        assert_eq!(left.mac, Mac::from_bytes([2, 0, 0, 0, 0, 1]));
+        assert_eq!((left.is_up, left.has_carrier), (false, false));
+        assert_ne!(left.ifindex, network.link("right").await.unwrap().ifindex);
         ip("link set left up");
         ip("link set right up");
-        wait_for("carrier", async || network.link("left").await.unwrap().carrier).await;
-        let lo = network.link("lo").await.unwrap();
-        assert_eq!((lo.mac, lo.is_veth, lo.lower), (None, false, None));
-        let missing = network.link("none").await.unwrap_err();
-        assert!(matches!(missing, LinkError::Missing { .. }), "{missing}");
+        wait_for("carrier", async || network.link("left").await.unwrap().has_carrier).await;
+        let lo = network.link("lo").await.unwrap_err();
+        assert!(matches!(lo, LinkError::NotEthernet { .. }), "{lo}");
+        let unknown = network.link("none").await.unwrap_err();
+        assert!(matches!(unknown, LinkError::Unknown { .. }), "{unknown}");
     });
 }
 
 #[test]
 fn virtual_ips_are_added_once_and_only_ours_are_removed() {
     in_namespace(|| async {
-        let network = Arc::new(Network::open().unwrap());
-        let mut ips = VirtualIps::open(Arc::clone(&network)).await.unwrap();
-        assert!(network.link("lo").await.unwrap().up);
+        let network = Network::connect().unwrap();
         ip("address add 10.9.0.102/32 dev lo");
-        assert_eq!(ips.add(VIP).await.unwrap(), Added::New);
-        assert_eq!(ips.add(VIP).await.unwrap(), Added::Kept);
-        assert_eq!(ips.add(OTHER_VIP).await.unwrap(), Added::Foreign);
+        assert_eq!(network.add_virtual(VIP).await.unwrap(), Added::New);
+        assert_eq!(network.add_virtual(VIP).await.unwrap(), Added::WasThere);
+        assert_eq!(network.add_virtual(OTHER_VIP).await.unwrap(), Added::WasThere);
+        assert_eq!(network.virtuals().await.unwrap(), BTreeSet::from([VIP]));
         let shown = ip("-4 address show dev lo");
-        assert!(
-            shown.contains("inet 10.9.0.101/32 scope global lo:afc"),
-            "{shown}"
-        );
-        ips.remove_all().await.unwrap();
+        assert!(shown.contains("inet 10.9.0.101/32 scope global lo:afc"), "{shown}");
+        assert!(shown.contains("<LOOPBACK,UP"), "{shown}");
+        network.remove_virtuals().await.unwrap();
         let shown = ip("-4 address show dev lo");
-        assert!(
-            !shown.contains("10.9.0.101") && shown.contains("10.9.0.102"),
-            "{shown}"
-        );
+        assert!(!shown.contains("10.9.0.101") && shown.contains("10.9.0.102"), "{shown}");
     });
 }
 
 #[test]
-fn virtual_ips_of_a_crashed_agent_are_taken_over() {
+fn virtual_ips_of_an_earlier_agent_are_known_and_those_no_longer_wanted_go() {
     in_namespace(|| async {
-        let network = Arc::new(Network::open().unwrap());
-        let mut crashed = VirtualIps::open(Arc::clone(&network)).await.unwrap();
-        crashed.set(&BTreeSet::from([VIP, OTHER_VIP])).await.unwrap();
+        let crashed = Network::connect().unwrap();
+        crashed.add_virtual(VIP).await.unwrap();
+        crashed.add_virtual(OTHER_VIP).await.unwrap();
         drop(crashed);
-        let mut ips = VirtualIps::open(Arc::clone(&network)).await.unwrap();
-        assert_eq!(ips.ours(), &BTreeSet::from([VIP, OTHER_VIP]));
-        assert_eq!(ips.add(VIP).await.unwrap(), Added::Kept);
-        ips.set(&BTreeSet::from([VIP])).await.unwrap();
-        assert!(!ip("-4 address show dev lo").contains("10.9.0.102"));
-        ip("address del 10.9.0.101/32 dev lo");
-        ips.remove_all().await.unwrap();
-        assert!(ips.ours().is_empty());
+        let network = Network::connect().unwrap();
+        assert_eq!(network.virtuals().await.unwrap(), BTreeSet::from([VIP, OTHER_VIP]));
+        network.retain_virtuals(&BTreeSet::from([VIP])).await.unwrap();
+        assert_eq!(network.virtuals().await.unwrap(), BTreeSet::from([VIP]));
+        network.remove_virtuals().await.unwrap();
+        network.remove_virtuals().await.unwrap();
+        assert_eq!(network.virtuals().await.unwrap(), BTreeSet::new());
     });
 }
 
@@ -147,14 +138,14 @@ fn neighbours_with_a_link_address_are_listed() {
         ip("neighbour add 10.9.0.2 lladdr 02:00:00:00:00:02 dev left nud permanent");
         ip("neighbour add 10.9.0.3 lladdr 02:00:00:00:00:03 dev left nud stale");
         ip("neighbour add 10.9.0.4 dev left nud failed");
-        let network = Network::open().unwrap();
-        let link = network.link("left").await.unwrap().index;
+        let network = Network::connect().unwrap();
+        let ifindex = network.link("left").await.unwrap().ifindex;
         let mut found = network.neighbours().await.unwrap();
         found.sort_by_key(|neighbour| neighbour.address);
         let neighbour = |last| Neighbour {
             address: Ipv4Addr::new(10, 9, 0, last),
-            mac: MacAddress([2, 0, 0, 0, 0, last]),
-            link,
+            mac: Mac::from_bytes([2, 0, 0, 0, 0, last]),
+            ifindex,
         };
         assert_eq!(found, [neighbour(2), neighbour(3)]);
     });
@@ -174,7 +165,7 @@ fn changes_are_told_as_they_happen() {
                 match changes.next().await.expect("the stream goes on") {
                     Change::Link(link) if link.name == "left" => {
                         came = true;
-                        went_up |= link.up;
+                        went_up |= link.is_up;
                     }
                     Change::Link(_) | Change::Lost => {}
                     Change::Neighbour(found) => neighbour |= found.address == Ipv4Addr::new(10, 9, 0, 2),
@@ -202,29 +193,29 @@ fn a_gratuitous_arp_teaches_the_other_end() {
         ip("link set lo up");
         // A host that takes up addresses from gratuitous ARP, as switches and routers do.
         std::fs::write("/proc/sys/net/ipv4/conf/right/arp_accept", "1").unwrap();
-        let network = Network::open().unwrap();
-        wait_for("carrier", async || network.link("left").await.unwrap().carrier).await;
+        let network = Network::connect().unwrap();
+        wait_for("carrier", async || network.link("left").await.unwrap().has_carrier).await;
         let left = network.link("left").await.unwrap();
         let right = network.link("right").await.unwrap();
-        let mac = MacAddress([2, 0, 0, 0, 0, 0x77]);
-        let sender = ArpSender::open(left.index, mac).unwrap();
+        let mac = Mac::from_bytes([2, 0, 0, 0, 0, 0x77]);
+        let sender = GratuitousArp::open(left.ifindex, mac).unwrap();
         let learnt = Neighbour {
             address: VIP,
             mac,
-            link: right.index,
+            ifindex: right.ifindex,
         };
         // Again and again: the kernel drops what is sent in the moment before a new carrier is wired up.
         wait_for("learnt", async || {
-            sender.announce(VIP).unwrap();
+            sender.send(VIP).unwrap();
             network.neighbours().await.unwrap().contains(&learnt)
         })
         .await;
         ip("link set left down");
         assert!(
-            sender.announce(VIP).is_err(),
+            sender.send(VIP).is_err(),
             "a link that is down takes no frame"
         );
         ip("link del left");
-        assert!(ArpSender::open(left.index, mac).is_err());
+        assert!(GratuitousArp::open(left.ifindex, mac).is_err());
     });
 }

@@ -8,19 +8,21 @@ use std::{
     collections::BTreeSet,
     io,
     net::{IpAddr, Ipv4Addr},
-    sync::Arc,
 };
 
 use futures_util::TryStreamExt;
-use netlink_packet_route::address::{AddressAttribute, AddressMessage};
-use rtnetlink::{AddressMessageBuilder, LinkMessageBuilder, LinkUnspec};
+use netlink_packet_route::{
+    address::{AddressAttribute, AddressMessage},
+    link::LinkFlags,
+};
+use rtnetlink::{LinkMessageBuilder, LinkUnspec};
 use thiserror::Error;
 
-use super::{IfIndex, Network, cause, link::LinkError};
+use super::{Network, cause, link::LinkError};
 
 /// The interface.
 const INTERFACE: &str = "lo";
-/// The label of our addresses (`IFA_LABEL`; any text of 15 bytes, by custom the interface, a colon and a name).
+/// The label of our addresses (`IFA_LABEL`: any text of 15 bytes, by custom the interface, a colon and a name).
 const LABEL: &str = "lo:afc";
 /// A virtual IP brings no network with it.
 const PREFIX: u8 = 32;
@@ -30,10 +32,8 @@ const PREFIX: u8 = 32;
 pub enum Added {
     /// It is there now.
     New,
-    /// It was there, from this agent or the one before it.
-    Kept,
-    /// It was there from somebody else, and stays when we go.
-    Foreign,
+    /// It was there: from the agent before this one, or from somebody else, and then it stays when we go.
+    WasThere,
 }
 
 /// Why an address could not be put on `lo`, or taken off it.
@@ -66,156 +66,76 @@ pub enum AddressError {
     },
 }
 
-/// The virtual IPs that this agent has on `lo`.
-#[derive(Debug)]
-pub struct VirtualIps {
-    network: Arc<Network>,
-    interface: IfIndex,
-    ours: BTreeSet<Ipv4Addr>,
-}
-
-impl VirtualIps {
-    /// Brings `lo` up and takes over the addresses that an agent before this one left.
+impl Network {
+    /// Puts a virtual IP on `lo`, and brings `lo` up.
     ///
     /// # Errors
     /// The kernel refused.
-    pub async fn open(network: Arc<Network>) -> Result<Self, AddressError> {
-        let link = network.link(INTERFACE).await?;
-        if !link.up {
-            let up = LinkMessageBuilder::<LinkUnspec>::default()
-                .index(link.index.0)
-                .up()
-                .build();
-            let brought = network.handle.link().set(up).execute().await;
+    pub async fn add_virtual(&self, address: Ipv4Addr) -> Result<Added, AddressError> {
+        let lo = self.link_message(INTERFACE).await?.header;
+        if !lo.flags.contains(LinkFlags::Up) {
+            let up = LinkMessageBuilder::<LinkUnspec>::default().index(lo.index).up().build();
+            let brought = self.handle.link().set(up).execute().await;
             brought.map_err(|error| AddressError::Up(cause(error)))?;
         }
-        let mut virtual_ips = Self {
-            network,
-            interface: link.index,
-            ours: BTreeSet::new(),
-        };
-        virtual_ips.ours = virtual_ips.labelled().await?;
-        Ok(virtual_ips)
-    }
-
-    /// The addresses that are ours.
-    pub fn ours(&self) -> &BTreeSet<Ipv4Addr> {
-        &self.ours
-    }
-
-    /// Makes sure that an address is there.
-    ///
-    /// # Errors
-    /// The kernel refused.
-    pub async fn add(&mut self, address: Ipv4Addr) -> Result<Added, AddressError> {
-        if self.ours.contains(&address) {
-            return Ok(Added::Kept);
-        }
-        let mut request = self
-            .network
-            .handle
-            .address()
-            .add(self.interface.0, IpAddr::V4(address), PREFIX);
-        request
-            .message_mut()
-            .attributes
-            .push(AddressAttribute::Label(LABEL.to_owned()));
+        let mut request = self.handle.address().add(lo.index, IpAddr::V4(address), PREFIX);
+        request.message_mut().attributes.push(AddressAttribute::Label(LABEL.to_owned()));
         match request.execute().await.map_err(cause) {
-            Ok(()) => {
-                self.ours.insert(address);
-                Ok(Added::New)
-            }
-            Err(error) if error.raw_os_error() == Some(libc::EEXIST) => Ok(Added::Foreign),
+            Ok(()) => Ok(Added::New),
+            Err(error) if error.raw_os_error() == Some(libc::EEXIST) => Ok(Added::WasThere),
             Err(source) => Err(AddressError::Add { address, source }),
         }
     }
 
-    /// Removes an address if it is ours. That it is gone already is no failure.
+    /// The virtual IPs that are ours: from this agent, or left by the one before it.
     ///
     /// # Errors
-    /// The kernel refused; the address stays ours.
-    pub async fn remove(&mut self, address: Ipv4Addr) -> Result<(), AddressError> {
-        if !self.ours.contains(&address) {
-            return Ok(());
-        }
-        // With the label, so that the kernel spares an address that somebody put in place of ours.
-        let mut message = AddressMessageBuilder::<Ipv4Addr>::new()
-            .index(self.interface.0)
-            .address(address, PREFIX)
-            .build();
-        message.attributes.push(AddressAttribute::Label(LABEL.to_owned()));
-        match self
-            .network
-            .handle
-            .address()
-            .del(message)
-            .execute()
-            .await
-            .map_err(cause)
-        {
-            Err(source) if source.raw_os_error() != Some(libc::EADDRNOTAVAIL) => {
-                Err(AddressError::Remove { address, source })
-            }
-            Ok(()) | Err(_) => {
-                self.ours.remove(&address);
-                Ok(())
-            }
-        }
+    /// The kernel refused.
+    pub async fn virtuals(&self) -> Result<BTreeSet<Ipv4Addr>, AddressError> {
+        Ok(self.labelled().await?.iter().filter_map(address_of).collect())
     }
 
-    /// Makes `wanted` what is ours: removes the others, which an earlier configuration had, and adds what is missing.
+    /// Removes those of ours that are not in `wanted`, such as what an earlier configuration had.
     ///
     /// # Errors
-    /// The kernel refused one; those before it are done.
-    pub async fn set(&mut self, wanted: &BTreeSet<Ipv4Addr>) -> Result<(), AddressError> {
-        for address in self.ours.difference(wanted).copied().collect::<Vec<_>>() {
-            self.remove(address).await?;
+    /// The first refusal of the kernel; the others are removed all the same.
+    pub async fn retain_virtuals(&self, wanted: &BTreeSet<Ipv4Addr>) -> Result<(), AddressError> {
+        let mut result = Ok(());
+        for message in self.labelled().await? {
+            let Some(address) = address_of(&message).filter(|address| !wanted.contains(address)) else { continue };
+            // The message has our label, so the kernel spares an address that somebody put in place of ours meanwhile.
+            let removed = match self.handle.address().del(message).execute().await.map_err(cause) {
+                Err(source) if source.raw_os_error() != Some(libc::EADDRNOTAVAIL) => {
+                    Err(AddressError::Remove { address, source })
+                }
+                Ok(()) | Err(_) => Ok(()),
+            };
+            result = result.and(removed);
         }
-        for &address in wanted {
-            self.add(address).await?;
-        }
-        Ok(())
+        result
     }
 
-    /// Removes all that are ours, at a clean stop. Goes on behind one that fails.
+    /// Removes all that are ours, at a clean stop.
     ///
     /// # Errors
-    /// The first refusal of the kernel.
-    pub async fn remove_all(&mut self) -> Result<(), AddressError> {
-        let mut first = Ok(());
-        for address in self.ours.clone() {
-            let removed = self.remove(address).await;
-            first = first.and(removed);
-        }
-        first
+    /// The first refusal of the kernel; the others are removed all the same.
+    pub async fn remove_virtuals(&self) -> Result<(), AddressError> {
+        self.retain_virtuals(&BTreeSet::new()).await
     }
 
-    async fn labelled(&self) -> Result<BTreeSet<Ipv4Addr>, AddressError> {
-        let dump = self
-            .network
-            .handle
-            .address()
-            .get()
-            .set_link_index_filter(self.interface.0)
-            .execute();
-        let messages: Vec<_> = dump
-            .try_collect()
-            .await
-            .map_err(|error| AddressError::Read(cause(error)))?;
-        let ours = messages.iter().filter(|message| {
-            message
-                .attributes
-                .contains(&AddressAttribute::Label(LABEL.into()))
-        });
-        Ok(ours.filter_map(address_of).collect())
+    async fn labelled(&self) -> Result<Vec<AddressMessage>, AddressError> {
+        let lo = self.link_message(INTERFACE).await?.header.index;
+        let dump = self.handle.address().get().set_link_index_filter(lo).execute();
+        let mut messages: Vec<_> = dump.try_collect().await.map_err(|error| AddressError::Read(cause(error)))?;
+        let label = AddressAttribute::Label(LABEL.to_owned());
+        messages.retain(|message| message.attributes.contains(&label));
+        Ok(messages)
     }
 }
 
 fn address_of(message: &AddressMessage) -> Option<Ipv4Addr> {
     message.attributes.iter().find_map(|attribute| {
-        let AddressAttribute::Local(IpAddr::V4(address)) = attribute else {
-            return None;
-        };
+        let AddressAttribute::Local(IpAddr::V4(address)) = attribute else { return None };
         Some(*address)
     })
 }

@@ -1,17 +1,18 @@
 //! Gratuitous ARP: tells everybody on the link that a virtual IP is at this interface's link address.
 //!
-//! The socket is opened once; [`ArpSender::announce`] neither allocates nor waits, so that the fast path can call it. When
+//! The socket is opened once; [`GratuitousArp::send`] neither allocates nor waits, so that the fast path can call it. When
 //! to send, and how often, is the caller's business.
 
 use std::{io, net::Ipv4Addr};
 
+use afc_ebpf::mac::Mac;
 use socket2::{Domain, Protocol, SockAddr, Socket, Type};
 use thiserror::Error;
 
-use super::{IfIndex, MacAddress};
-
 /// Bytes of an Ethernet frame with an ARP packet for IPv4.
 const FRAME_BYTES: usize = 42;
+/// Everybody on the link.
+const BROADCAST: [u8; 6] = [0xff; 6];
 /// Of ARP, in an Ethernet header.
 const ETHERTYPE_ARP: [u8; 2] = [0x08, 0x06];
 /// Ethernet addresses of six bytes for IPv4 addresses of four (RFC 826).
@@ -33,10 +34,10 @@ pub enum ArpError {
     #[error("cannot open a packet socket for gratuitous ARP: {0}; run afc with CAP_NET_RAW")]
     Open(#[source] io::Error),
     /// The socket could not be bound to the interface.
-    #[error("cannot send gratuitous ARP on interface {}: {source}; is it still there?", link.0)]
+    #[error("cannot send gratuitous ARP on interface {ifindex}: {source}; is it still there?")]
     Bind {
         /// The interface.
-        link: IfIndex,
+        ifindex: u32,
         /// Why.
         source: io::Error,
     },
@@ -44,22 +45,22 @@ pub enum ArpError {
 
 /// Sends gratuitous ARP out of one interface.
 #[derive(Debug)]
-pub struct ArpSender {
+pub struct GratuitousArp {
     socket: Socket,
-    mac: MacAddress,
+    mac: Mac,
 }
 
-impl ArpSender {
+impl GratuitousArp {
     /// Opens a socket on an interface with that link address.
     ///
     /// # Errors
     /// The kernel refused.
-    pub fn open(link: IfIndex, mac: MacAddress) -> Result<Self, ArpError> {
+    pub fn open(ifindex: u32, mac: Mac) -> Result<Self, ArpError> {
         // Protocol 0: the socket sends and is given no packet.
         let socket =
             Socket::new(Domain::PACKET, Type::RAW, Some(Protocol::from(0))).map_err(ArpError::Open)?;
-        let bound = link_address(link).and_then(|address| socket.bind(&address));
-        bound.map_err(|source| ArpError::Bind { link, source })?;
+        let bound = link_address(ifindex).and_then(|address| socket.bind(&address));
+        bound.map_err(|source| ArpError::Bind { ifindex, source })?;
         Ok(Self { socket, mac })
     }
 
@@ -67,30 +68,32 @@ impl ArpSender {
     ///
     /// # Errors
     /// The interface is down or its queue is full; the second form is tried all the same.
-    pub fn announce(&self, address: Ipv4Addr) -> io::Result<()> {
-        let request = self.send(&frame(self.mac, address, Form::Request));
-        let reply = self.send(&frame(self.mac, address, Form::Reply));
+    pub fn send(&self, address: Ipv4Addr) -> io::Result<()> {
+        let request = self.transmit(&frame(self.mac, address, Form::Request));
+        let reply = self.transmit(&frame(self.mac, address, Form::Reply));
         request.and(reply)
     }
 
-    fn send(&self, frame: &[u8; FRAME_BYTES]) -> io::Result<()> {
+    fn transmit(&self, frame: &[u8; FRAME_BYTES]) -> io::Result<()> {
         self.socket.send_with_flags(frame, libc::MSG_DONTWAIT).map(|_| ())
     }
 }
 
-fn frame(mac: MacAddress, address: Ipv4Addr, form: Form) -> [u8; FRAME_BYTES] {
+fn frame(mac: Mac, address: Ipv4Addr, form: Form) -> [u8; FRAME_BYTES] {
+    let mac = mac.to_bytes();
     let (operation, target) = match form {
         Form::Request => ([0, 1], [0; 6]),
-        Form::Reply => ([0, 2], mac.0),
+        // Linux takes a reply for gratuitous only with the sender's own link address as the target.
+        Form::Reply => ([0, 2], mac),
     };
     let address = address.octets();
     let parts: [&[u8]; 9] = [
-        &MacAddress::BROADCAST.0,
-        &mac.0,
+        &BROADCAST,
+        &mac,
         &ETHERTYPE_ARP,
         &ARP_HEAD,
         &operation,
-        &mac.0,
+        &mac,
         &address,
         &target,
         &address,
@@ -105,8 +108,8 @@ fn frame(mac: MacAddress, address: Ipv4Addr, form: Form) -> [u8; FRAME_BYTES] {
 }
 
 /// The address of an interface for a packet socket that receives nothing.
-fn link_address(link: IfIndex) -> io::Result<SockAddr> {
-    let index = i32::try_from(link.0).map_err(|_| io::ErrorKind::InvalidInput)?;
+fn link_address(ifindex: u32) -> io::Result<SockAddr> {
+    let index = i32::try_from(ifindex).map_err(|_| io::ErrorKind::InvalidInput)?;
     // SAFETY: the closure makes the storage a valid sockaddr_ll, which fits into it, and says how long that is.
     let (_, address) = unsafe {
         SockAddr::try_init(|storage, length| {
@@ -133,7 +136,7 @@ mod tests {
 
     #[test]
     fn frames_are_byte_for_byte_those_of_the_rfcs() {
-        let mac = MacAddress([2, 0, 0, 0, 0, 9]);
+        let mac = Mac::from_bytes([2, 0, 0, 0, 0, 9]);
         let address = Ipv4Addr::new(10, 0, 0, 101);
         let head = [
             0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 2, 0, 0, 0, 0, 9, 0x08, 0x06, // to all, from us, ARP

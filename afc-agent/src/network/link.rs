@@ -1,38 +1,41 @@
-//! Interfaces: index, link address, carrier, and what kind they are.
+//! Interfaces: index, link address, carrier.
 
 use std::io;
 
+use afc_ebpf::mac::Mac;
 use futures_util::TryStreamExt;
-use netlink_packet_route::link::{InfoKind, LinkAttribute, LinkFlags, LinkInfo, LinkMessage};
+use netlink_packet_route::link::{LinkAttribute, LinkFlags, LinkMessage};
 use thiserror::Error;
 
-use super::{IfIndex, MacAddress, Network, cause};
+use super::{Network, cause, mac_of};
 
-/// One interface.
+/// One Ethernet interface.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Link {
-    /// Its number.
-    pub index: IfIndex,
     /// Its name.
     pub name: String,
-    /// Its link address; `None` on a link that is no Ethernet.
-    pub mac: Option<MacAddress>,
+    /// Its index.
+    pub ifindex: u32,
+    /// Its link address.
+    pub mac: Mac,
     /// Whether it is up.
-    pub up: bool,
+    pub is_up: bool,
     /// Whether the other end is there.
-    pub carrier: bool,
-    /// Whether it is a veth: native XDP_TX is lost there unless the other end has a program, too (design.md section 5).
-    pub is_veth: bool,
-    /// The interface that it belongs to or, for a veth in one namespace, its other end.
-    pub lower: Option<IfIndex>,
+    pub has_carrier: bool,
 }
 
 /// Why an interface could not be looked up.
 #[derive(Debug, Error)]
 pub enum LinkError {
     /// There is none of that name.
-    #[error("there is no interface {name}; see `ip link`, and name one in [agent] interfaces")]
-    Missing {
+    #[error("there is no interface {name}; name another one in agent.interfaces (`ip link` lists them)")]
+    Unknown {
+        /// The name.
+        name: String,
+    },
+    /// An interface without a link address, such as a tunnel.
+    #[error("interface {name} has no Ethernet address; afc needs Ethernet, so name another one in agent.interfaces")]
+    NotEthernet {
         /// The name.
         name: String,
     },
@@ -47,54 +50,42 @@ pub enum LinkError {
 }
 
 impl Network {
-    /// The interface with that name.
+    /// The Ethernet interface with that name.
     ///
     /// # Errors
     /// There is none, or the kernel refused.
     pub async fn link(&self, name: &str) -> Result<Link, LinkError> {
-        let found = self
-            .handle
-            .link()
-            .get()
-            .match_name(name.to_owned())
-            .execute()
-            .try_next()
-            .await;
-        let message = found.map_err(|error| {
-            let (name, source) = (name.to_owned(), cause(error));
-            match source.raw_os_error() {
-                Some(libc::ENODEV) => LinkError::Missing { name },
-                Some(_) | None => LinkError::Refused { name, source },
-            }
-        })?;
-        message.as_ref().map(link_of).ok_or_else(|| LinkError::Missing {
-            name: name.to_owned(),
-        })
+        let message = self.link_message(name).await?;
+        link_of(&message).ok_or_else(|| LinkError::NotEthernet { name: name.to_owned() })
+    }
+
+    pub(super) async fn link_message(&self, name: &str) -> Result<LinkMessage, LinkError> {
+        let unknown = || LinkError::Unknown { name: name.to_owned() };
+        let mut found = self.handle.link().get().match_name(name.to_owned()).execute();
+        match found.try_next().await.map_err(cause) {
+            Ok(message) => message.ok_or_else(unknown),
+            Err(source) if source.raw_os_error() == Some(libc::ENODEV) => Err(unknown()),
+            Err(source) => Err(LinkError::Refused { name: name.to_owned(), source }),
+        }
     }
 }
 
-/// What a link message says.
-pub(super) fn link_of(message: &LinkMessage) -> Link {
-    let flags = message.header.flags;
-    let mut link = Link {
-        index: IfIndex(message.header.index),
-        name: String::new(),
-        mac: None,
-        up: flags.contains(LinkFlags::Up),
-        carrier: flags.contains(LinkFlags::LowerUp),
-        is_veth: false,
-        lower: None,
-    };
+/// What a link message says; `None` where it is no Ethernet.
+pub(super) fn link_of(message: &LinkMessage) -> Option<Link> {
+    let (mut name, mut mac) = (None, None);
     for attribute in &message.attributes {
-        if let LinkAttribute::IfName(name) = attribute {
-            link.name.clone_from(name);
+        if let LinkAttribute::IfName(text) = attribute {
+            name = Some(text.clone());
         } else if let LinkAttribute::Address(bytes) = attribute {
-            link.mac = MacAddress::from_bytes(bytes);
-        } else if let LinkAttribute::Link(index) = attribute {
-            link.lower = Some(IfIndex(*index)).filter(|index| index.0 != 0);
-        } else if let LinkAttribute::LinkInfo(infos) = attribute {
-            link.is_veth = infos.contains(&LinkInfo::Kind(InfoKind::Veth));
+            mac = mac_of(bytes);
         }
     }
-    link
+    let flags = message.header.flags;
+    Some(Link {
+        name: name?,
+        ifindex: message.header.index,
+        mac: mac?,
+        is_up: flags.contains(LinkFlags::Up),
+        has_carrier: flags.contains(LinkFlags::LowerUp),
+    })
 }

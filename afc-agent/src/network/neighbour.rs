@@ -2,6 +2,7 @@
 
 use std::{io, net::Ipv4Addr};
 
+use afc_ebpf::mac::Mac;
 use futures_util::TryStreamExt;
 use netlink_packet_route::{
     AddressFamily,
@@ -9,7 +10,7 @@ use netlink_packet_route::{
 };
 use thiserror::Error;
 
-use super::{IfIndex, MacAddress, Network, cause};
+use super::{Network, cause, mac_of};
 
 /// One neighbour with a known link address.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -17,9 +18,9 @@ pub struct Neighbour {
     /// Its address.
     pub address: Ipv4Addr,
     /// Its link address.
-    pub mac: MacAddress,
-    /// Where it is.
-    pub link: IfIndex,
+    pub mac: Mac,
+    /// The interface that leads to it.
+    pub ifindex: u32,
 }
 
 /// The neighbour table could not be read.
@@ -63,12 +64,12 @@ pub(super) fn neighbour_of(message: &NeighbourMessage) -> Option<Neighbour> {
         if let NeighbourAttribute::Destination(NeighbourAddress::Inet(ip)) = attribute {
             address = Some(*ip);
         } else if let NeighbourAttribute::LinkLayerAddress(bytes) = attribute {
-            mac = MacAddress::from_bytes(bytes);
+            mac = mac_of(bytes);
         }
     }
     Some(Neighbour {
         address: address?,
         mac: mac?,
-        link: IfIndex(message.header.ifindex),
+        ifindex: message.header.ifindex,
     })
 }

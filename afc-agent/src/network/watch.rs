@@ -10,7 +10,7 @@ use rtnetlink::MulticastGroup;
 use tokio::task::JoinHandle;
 
 use super::{
-    IfIndex, OpenError,
+    ConnectError,
     link::{Link, link_of},
     neighbour::{Neighbour, neighbour_of},
 };
@@ -18,10 +18,10 @@ use super::{
 /// One change.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Change {
-    /// An interface came, or something about it changed.
+    /// An Ethernet interface came, or something about it changed.
     Link(Link),
-    /// An interface went away.
-    LinkGone(IfIndex),
+    /// The interface with this index went away.
+    LinkGone(u32),
     /// A neighbour's link address became known, or changed.
     Neighbour(Neighbour),
     /// Changes were missed: read everything anew.
@@ -42,7 +42,7 @@ impl Drop for Connection {
 ///
 /// # Errors
 /// The kernel gave no socket.
-pub fn watch() -> Result<impl Stream<Item = Change> + Send + Unpin, OpenError> {
+pub fn watch() -> Result<impl Stream<Item = Change> + Send + Unpin, ConnectError> {
     let groups = [MulticastGroup::Link, MulticastGroup::Neigh];
     let (connection, _, messages) = rtnetlink::new_multicast_connection(&groups)?;
     let state = (Connection(tokio::spawn(connection)), messages);
@@ -65,9 +65,9 @@ fn change_of(payload: NetlinkPayload<RouteNetlinkMessage>) -> Option<Change> {
         return None;
     };
     if let RouteNetlinkMessage::NewLink(message) = &message {
-        Some(Change::Link(link_of(message)))
+        link_of(message).map(Change::Link)
     } else if let RouteNetlinkMessage::DelLink(message) = &message {
-        Some(Change::LinkGone(IfIndex(message.header.index)))
+        Some(Change::LinkGone(message.header.index))
     } else if let RouteNetlinkMessage::NewNeighbour(message) = &message {
         neighbour_of(message).map(Change::Neighbour)
     } else {

@@ -1,0 +1,152 @@
+//! The start of a session: what is adopted, what is forgotten, and the quarantine.
+//!
+//! Not here: reading disks and maps, which is the runtime's.
+
+use afc_ebpf::{
+    identity::{Epoch, OwnerWord},
+    layout::Record,
+};
+
+use super::{
+    Effect, Engine, Restored,
+    effect::DropCause,
+    record,
+    service::{Burst, Holding, Service, Voters},
+    setup::{Adopted, ServiceSetup},
+    table::ServiceAt,
+};
+
+impl Service {
+    pub(super) fn new(setup: ServiceSetup) -> Self {
+        Self {
+            home: setup.home,
+            candidates: setup.candidates,
+            voters: setup.voters,
+            preempt: setup.preempt,
+            record: record::forgotten(Epoch::ZERO, 0),
+            reserved: 0,
+            reserve_asked: 0,
+            seen: Epoch::ZERO,
+            owner: OwnerWord::NONE,
+            holder: OwnerWord::NONE,
+            unlisted: 0,
+            holding: None,
+            trial: None,
+            vacant_since_ns: None,
+            not_before_ns: 0,
+            handed_back_ns: None,
+        }
+    }
+}
+
+impl Engine {
+    pub(super) fn restore(&mut self, restored: &Restored, now_ns: u64) {
+        for floor in &restored.floors {
+            let Some(at) = self.services.find(floor.service) else {
+                continue;
+            };
+            let service = &mut self.services[at];
+            service.record = record::forgotten(floor.epoch, 0);
+            service.see(floor.epoch);
+            service.reserved = floor.reserved;
+            service.reserve_asked = floor.reserved;
+        }
+        match &restored.adopted {
+            Some(adopted)
+                if self
+                    .services
+                    .iter()
+                    .all(|(id, _)| adopted.iter().any(|a| a.service == id)) =>
+            {
+                for adopted in adopted {
+                    self.adopt(adopted, now_ns);
+                }
+            }
+            // A service without a record here was voted for by nobody knows whom: the whole node waits.
+            Some(_) | None => self.enter_quarantine(now_ns),
+        }
+        for at in self.services.places() {
+            self.reserve_ahead(at);
+        }
+    }
+
+    /// "An agent that restarts sooner adopts the pinned programs and maps and nothing moves": it goes on as after a long
+    /// pause. A quarantine that ran goes on too.
+    fn adopt(&mut self, adopted: &Adopted, now_ns: u64) {
+        let Some(at) = self.services.find(adopted.service) else {
+            return;
+        };
+        let me = self.me;
+        self.quarantine_until_ns = self
+            .quarantine_until_ns
+            .max(record::quarantine_until_ns(adopted.record));
+        let service = &mut self.services[at];
+        let floor = OwnerWord(service.record.floor.max(adopted.record.floor));
+        service.record = Record {
+            floor: floor.0,
+            ..adopted.record
+        };
+        let word = OwnerWord(adopted.record.word);
+        service.holder = word;
+        service.owner = adopted.owner;
+        for epoch in [
+            floor.epoch(),
+            word.epoch(),
+            adopted.owner.epoch(),
+            adopted.holding.epoch(),
+        ] {
+            service.see(epoch);
+        }
+        if word.owner() != me {
+            return;
+        }
+        let serving = (adopted.owner.owner() == me).then(|| adopted.owner.epoch());
+        let is_raising = serving.is_some_and(|epoch| epoch != word.epoch());
+        service.holding = Some(Holding {
+            epoch: word.epoch(),
+            since_ns: now_ns,
+            until_ns: 0,
+            looked_ns: now_ns,
+            carried_until_ns: if is_raising {
+                now_ns.saturating_add(self.timing.lease_ns)
+            } else {
+                0
+            },
+            serving,
+            refused: Voters::default(),
+            resend_ns: now_ns,
+            announce: Burst::default(),
+            arp: Burst::default(),
+            contested_ns: 0,
+        });
+        self.count_held();
+        // The agent died between its drop, or the kernel's, and the RELEASE.
+        if adopted.holding != word {
+            self.drop_holding(at, DropCause::Lapsed, now_ns);
+        } else if serving.is_some() {
+            self.start_announcing(at, now_ns);
+        }
+    }
+
+    /// "New session, empty memory; for G the node neither grants nor claims. What survives is the floor." What the kernel
+    /// still holds of an earlier session is dropped.
+    pub(super) fn enter_quarantine(&mut self, now_ns: u64) {
+        self.quarantine_until_ns = now_ns.saturating_add(self.timing.guard_ns);
+        for at in self.services.places() {
+            self.forget(at);
+        }
+    }
+
+    fn forget(&mut self, at: ServiceAt) {
+        let id = self.services.key(at);
+        let service = &mut self.services[at];
+        service.record = record::forgotten(OwnerWord(service.record.floor).epoch(), self.quarantine_until_ns);
+        service.holder = OwnerWord::NONE;
+        service.trial = None;
+        service.vacant_since_ns = None;
+        service.not_before_ns = 0;
+        let record = service.record;
+        self.outbox.push(Effect::Drop { service: id });
+        self.outbox.push(Effect::Record { service: id, record });
+    }
+}
