@@ -308,7 +308,7 @@ impl Engine {
     /// "Userspace then RELEASEs it and waits a random time."
     fn random_wait_ns(&mut self) -> u64 {
         let least = self.timing.interval_ns;
-        self.rng.u64(least..=least.max(self.timing.lease_ns))
+        self.rng.u64(least..=least.max(self.timing.lease_ns / 2))
     }
 
     fn word(&self, at: ServiceAt) -> OwnerWord {

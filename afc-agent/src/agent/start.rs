@@ -1,6 +1,10 @@
 //! The start of an agent, step by step. What fails on the way leaves nothing attached that was not there before.
 
-use std::sync::{Arc, Mutex};
+use std::{
+    collections::BTreeSet,
+    net::Ipv4Addr,
+    sync::{Arc, Mutex},
+};
 
 use afc_ebpf::identity::{NodeId, OwnerWord};
 use anyhow::{Context, Result, anyhow};
@@ -10,6 +14,7 @@ use super::{parts, restore};
 use crate::{
     clock,
     config::{Config, ServiceConfig},
+    control::server::ControlServer,
     datapath::{self, Claim, Datapath, FastMaps},
     engine::{Engine, Restored, effect::Leases},
     events::{EventKind, EventLog, Happening},
@@ -36,6 +41,7 @@ pub(super) struct Agent {
     pub(super) notices: Arc<Mailbox<Notice>>,
     pub(super) view: Arc<Mutex<View>>,
     pub(super) maps: datapath::View,
+    pub(super) control: Option<ControlServer>,
     pub(super) fast_path: Option<FastPath>,
     pub(super) session: u64,
     pub(super) started_ns: u64,
@@ -51,6 +57,7 @@ impl Agent {
     pub(super) async fn start(config: Arc<Config>) -> Result<Self> {
         let keys = ClusterKeys::load(&config.cluster.key_file)?;
         let state = StateDir::open(&config.agent.state_dir)?;
+        let control = ControlServer::bind(&config.agent.control_socket)?;
         if let Err(error) = scheduling::lock_memory() {
             warn!(%error, "memory is not locked, so paging may delay heartbeats: raise LimitMEMLOCK");
         }
@@ -70,11 +77,6 @@ impl Agent {
         datapath.set_addresses(&parts::addresses(&config))?;
         // The fence stands before any virtual IP is on loopback.
         datapath.attach()?;
-        if let Err(error) = add_addresses(&config, &network).await {
-            give_up(&network, datapath).await;
-            return Err(error);
-        }
-        seed_neighbours(&config, &network, &mut datapath).await?;
         let mut agent = Self {
             network,
             state,
@@ -83,18 +85,41 @@ impl Agent {
             notices: mailbox::notices()?,
             view: Arc::new(Mutex::new(View::default())),
             maps: maps.view().clone(),
+            control: Some(control),
             fast_path: None,
             session: session.id,
             started_ns: clock::boottime_ns(),
             datapath,
             config,
         };
-        agent.fast_path = Some(agent.build_fast_path(maps, socket, &keys, restored)?);
-        agent.report_start(session.is_adopted);
-        Ok(agent)
+        match agent.complete(maps, socket, &keys, restored).await {
+            Ok(()) => {
+                agent.report_start(session.is_adopted);
+                Ok(agent)
+            }
+            // What the agent before left running is left running, until its timeout.
+            Err(error) if session.is_adopted => Err(error),
+            Err(error) => {
+                agent.give_up().await;
+                Err(error)
+            }
+        }
     }
 
-    /// Builds the fast path; the kernel answers probes under this session from here on.
+    /// What comes after the fence; the kernel answers probes under this session in the end.
+    async fn complete(
+        &mut self,
+        maps: FastMaps,
+        socket: HeartbeatSocket,
+        keys: &ClusterKeys,
+        restored: Restored,
+    ) -> Result<()> {
+        self.network.set_virtual_ips(&virtual_ips(&self.config)).await?;
+        self.seed_neighbours().await?;
+        self.fast_path = Some(self.build_fast_path(maps, socket, keys, restored)?);
+        Ok(())
+    }
+
     fn build_fast_path(
         &mut self,
         maps: FastMaps,
@@ -129,6 +154,26 @@ impl Agent {
             interval: config.heartbeat.interval,
             tally: Tally::default(),
         })
+    }
+
+    /// Tells the kernel the link addresses that are known already, so that it can redirect before the first heartbeat.
+    async fn seed_neighbours(&mut self) -> Result<()> {
+        for neighbour in self.network.neighbours().await? {
+            if let Some(node) = self.config.nodes.iter().find(|node| node.address == neighbour.address) {
+                self.datapath.seed_neighbour(node.id, neighbour.mac, neighbour.ifindex)?;
+            }
+        }
+        Ok(())
+    }
+
+    /// After a failed start: addresses away first, then the programs that fenced them. The failure itself is what is told.
+    async fn give_up(self) {
+        if let Err(error) = self.network.set_virtual_ips(&BTreeSet::new()).await {
+            warn!(%error, "virtual IPs stay on loopback");
+        }
+        if let Err(error) = self.datapath.detach() {
+            warn!(%error, "the programs stay attached");
+        }
     }
 
     fn report_start(&self, is_adopted: bool) {
@@ -216,31 +261,8 @@ fn rehold(maps: &mut FastMaps, index: u32, service: &ServiceConfig, others: &[No
     Ok(())
 }
 
-async fn add_addresses(config: &Config, network: &Network) -> Result<()> {
-    for service in config.services.iter().filter(|service| service.candidates.contains(&config.agent.node)) {
-        for virtual_ip in &service.addresses {
-            network.add_virtual(virtual_ip.address).await?;
-        }
-    }
-    Ok(())
-}
-
-/// After a failed start: addresses away first, then the programs that fenced them. The failure itself is what is told.
-async fn give_up(network: &Network, datapath: Datapath) {
-    if let Err(error) = network.remove_virtuals().await {
-        warn!(%error, "virtual IPs stay on loopback");
-    }
-    if let Err(error) = datapath.detach() {
-        warn!(%error, "the programs stay attached");
-    }
-}
-
-/// Tells the kernel the link addresses that are known already, so that it can redirect before the first heartbeat.
-async fn seed_neighbours(config: &Config, network: &Network, datapath: &mut Datapath) -> Result<()> {
-    for neighbour in network.neighbours().await? {
-        if let Some(node) = config.nodes.iter().find(|node| node.address == neighbour.address) {
-            datapath.seed_neighbour(node.id, neighbour.mac, neighbour.ifindex)?;
-        }
-    }
-    Ok(())
+/// The virtual IPs of every service that this node may serve.
+fn virtual_ips(config: &Config) -> BTreeSet<Ipv4Addr> {
+    let eligible = config.services.iter().filter(|service| service.candidates.contains(&config.agent.node));
+    eligible.flat_map(|service| service.addresses.iter().map(|virtual_ip| virtual_ip.address)).collect()
 }

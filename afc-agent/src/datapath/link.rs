@@ -1,6 +1,9 @@
 //! What the kernel says about an interface, asked over netlink: its link address, its XDP program, and for a veth the
 //! other end, be it in another namespace.
-#![expect(clippy::wildcard_enum_match_arm, reason = "netlink's attributes are open-ended")]
+#![expect(
+    clippy::wildcard_enum_match_arm,
+    reason = "netlink's attributes are open-ended"
+)]
 
 use std::io;
 

@@ -61,6 +61,7 @@ impl Engine {
             announce: before.map_or(Burst::default(), |before| before.announce),
             arp: before.map_or(Burst::default(), |before| before.arp),
             contested_ns: now_ns.saturating_add(self.timing.lease_ns),
+            raise_after_ns: before.map_or(0, |_| now_ns.saturating_add(self.timing.lease_ns)),
         });
         self.services[at].holder = epoch.owned_by(self.me);
         self.services[at].trial = None;
@@ -273,8 +274,7 @@ impl Engine {
         // "An owner that finds a higher, released epoch on record raises its own": asked as a trial first, so that it
         // changes epochs only where a majority can follow.
         let is_below = matches!(refusal, Refusal::BelowRecord | Refusal::BelowFloor);
-        if is_below && now_ns >= holding.contested_ns {
-            holding.contested_ns = now_ns.saturating_add(self.timing.lease_ns);
+        if is_below && now_ns >= holding.raise_after_ns && self.services[at].trial.is_none() {
             self.start_trial(at, Cause::RaiseEpoch, now_ns);
         }
     }

@@ -118,6 +118,7 @@ impl Engine {
             announce: Burst::default(),
             arp: Burst::default(),
             contested_ns: 0,
+            raise_after_ns: 0,
         });
         self.count_held();
         // The agent died between its drop, or the kernel's, and the RELEASE.

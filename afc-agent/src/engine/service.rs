@@ -66,8 +66,10 @@ pub(super) struct Holding {
     pub(super) announce: Burst,
     /// The next gratuitous ARP: when, and how many were sent.
     pub(super) arp: Burst,
-    /// Two announcers and raises are acted on once a lease.
+    /// Two announcers are acted on once a lease,
     pub(super) contested_ns: u64,
+    /// and so are raises.
+    pub(super) raise_after_ns: u64,
 }
 
 /// A series of sendings.

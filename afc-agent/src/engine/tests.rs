@@ -8,5 +8,6 @@
 
 mod kernel;
 mod machine;
+mod random;
 mod scenarios;
 mod world;

@@ -1,133 +1,102 @@
-//! Gratuitous ARP: tells everybody on the link that a virtual IP is at this interface's link address.
+//! Gratuitous ARP (RFC 5227 section 3): tells every station on a link where a virtual IP now is.
 //!
-//! The socket is opened once; [`GratuitousArp::send`] neither allocates nor waits, so that the fast path can call it. When
-//! to send, and how often, is the caller's business.
+//! The fast path sends; nothing is allocated after [`GratuitousArp::open`].
 
-use std::{io, net::Ipv4Addr};
+use std::{
+    io,
+    net::Ipv4Addr,
+    os::fd::{AsRawFd, FromRawFd, OwnedFd},
+};
 
 use afc_ebpf::mac::Mac;
-use socket2::{Domain, Protocol, SockAddr, Socket, Type};
-use thiserror::Error;
 
-/// Bytes of an Ethernet frame with an ARP packet for IPv4.
+/// Ethernet header and ARP for IPv4.
 const FRAME_BYTES: usize = 42;
-/// Everybody on the link.
-const BROADCAST: [u8; 6] = [0xff; 6];
-/// Of ARP, in an Ethernet header.
-const ETHERTYPE_ARP: [u8; 2] = [0x08, 0x06];
-/// Ethernet addresses of six bytes for IPv4 addresses of four (RFC 826).
-const ARP_HEAD: [u8; 6] = [0x00, 0x01, 0x08, 0x00, 6, 4];
+/// EtherType of ARP.
+const ETHERTYPE_ARP: u16 = 0x0806;
+const REQUEST: u16 = 1;
+const REPLY: u16 = 2;
 
-/// The form of a gratuitous ARP packet: some equipment listens to one only.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Form {
-    /// RFC 5227's announcement: a request for the address by itself.
-    Request,
-    /// RFC 5944's: an answer that nobody asked for.
-    Reply,
-}
-
-/// Why gratuitous ARP cannot be sent.
-#[derive(Debug, Error)]
-pub enum ArpError {
-    /// The kernel gave no packet socket.
-    #[error("cannot open a packet socket for gratuitous ARP: {0}; run afc with CAP_NET_RAW")]
-    Open(#[source] io::Error),
-    /// The socket could not be bound to the interface.
-    #[error("cannot send gratuitous ARP on interface {ifindex}: {source}; is it still there?")]
-    Bind {
-        /// The interface.
-        ifindex: u32,
-        /// Why.
-        source: io::Error,
-    },
-}
-
-/// Sends gratuitous ARP out of one interface.
+/// A packet socket on one interface.
 #[derive(Debug)]
 pub struct GratuitousArp {
-    socket: Socket,
+    socket: OwnedFd,
     mac: Mac,
 }
 
 impl GratuitousArp {
-    /// Opens a socket on an interface with that link address.
+    /// Opens the socket; it receives nothing.
     ///
     /// # Errors
-    /// The kernel refused.
-    pub fn open(ifindex: u32, mac: Mac) -> Result<Self, ArpError> {
-        // Protocol 0: the socket sends and is given no packet.
-        let socket =
-            Socket::new(Domain::PACKET, Type::RAW, Some(Protocol::from(0))).map_err(ArpError::Open)?;
-        let bound = link_address(ifindex).and_then(|address| socket.bind(&address));
-        bound.map_err(|source| ArpError::Bind { ifindex, source })?;
-        Ok(Self { socket, mac })
+    /// Those of `socket(2)` and `bind(2)`: `CAP_NET_RAW` is needed.
+    pub fn open(ifindex: u32, mac: Mac) -> io::Result<Self> {
+        // SAFETY: takes no pointers. Protocol 0: nothing is received.
+        let descriptor = unsafe { libc::socket(libc::AF_PACKET, libc::SOCK_RAW | libc::SOCK_CLOEXEC, 0) };
+        if descriptor < 0 {
+            return Err(io::Error::last_os_error());
+        }
+        // SAFETY: the descriptor was just opened and belongs to nobody else.
+        let socket = unsafe { OwnedFd::from_raw_fd(descriptor) };
+        let address = libc::sockaddr_ll {
+            sll_family: libc::AF_PACKET as u16,
+            sll_protocol: 0,
+            sll_ifindex: ifindex as i32,
+            sll_hatype: 0,
+            sll_pkttype: 0,
+            sll_halen: 0,
+            sll_addr: [0; 8],
+        };
+        let length = size_of::<libc::sockaddr_ll>() as u32;
+        // SAFETY: `address` is a sockaddr_ll of the length given and lives through the call.
+        let result = unsafe { libc::bind(socket.as_raw_fd(), (&raw const address).cast(), length) };
+        if result < 0 { Err(io::Error::last_os_error()) } else { Ok(Self { socket, mac }) }
     }
 
-    /// Sends both forms for one address.
+    /// Says once, as a request and as a reply, that `address` is at this interface. Some stations heed only one of them.
     ///
     /// # Errors
-    /// The interface is down or its queue is full; the second form is tried all the same.
+    /// Those of `send(2)`, such as an interface that is down.
     pub fn send(&self, address: Ipv4Addr) -> io::Result<()> {
-        let request = self.transmit(&frame(self.mac, address, Form::Request));
-        let reply = self.transmit(&frame(self.mac, address, Form::Reply));
-        request.and(reply)
-    }
-
-    fn transmit(&self, frame: &[u8; FRAME_BYTES]) -> io::Result<()> {
-        self.socket.send_with_flags(frame, libc::MSG_DONTWAIT).map(|_| ())
+        for operation in [REQUEST, REPLY] {
+            let frame = frame(self.mac, address, operation);
+            // SAFETY: reads the bytes of `frame`, which lives through the call.
+            let sent = unsafe {
+                libc::send(self.socket.as_raw_fd(), frame.as_ptr().cast(), frame.len(), libc::MSG_DONTWAIT)
+            };
+            if sent < 0 {
+                return Err(io::Error::last_os_error());
+            }
+        }
+        Ok(())
     }
 }
 
-fn frame(mac: Mac, address: Ipv4Addr, form: Form) -> [u8; FRAME_BYTES] {
+/// The frame: sender and target are both `address`.
+fn frame(mac: Mac, address: Ipv4Addr, operation: u16) -> [u8; FRAME_BYTES] {
+    const BROADCAST: [u8; 6] = [0xff; 6];
+    let target = if operation == REPLY { BROADCAST } else { [0; 6] };
     let mac = mac.to_bytes();
-    let (operation, target) = match form {
-        Form::Request => ([0, 1], [0; 6]),
-        // Linux takes a reply for gratuitous only with the sender's own link address as the target.
-        Form::Reply => ([0, 2], mac),
-    };
-    let address = address.octets();
-    let parts: [&[u8]; 9] = [
+    let fields: [&[u8]; 12] = [
         &BROADCAST,
         &mac,
-        &ETHERTYPE_ARP,
-        &ARP_HEAD,
-        &operation,
+        &ETHERTYPE_ARP.to_be_bytes(),
+        &[0, 1], // Ethernet
+        &[8, 0], // IPv4
+        &[6],
+        &[4],
+        &operation.to_be_bytes(),
         &mac,
-        &address,
+        &address.octets(),
         &target,
-        &address,
+        &address.octets(),
     ];
     let mut frame = [0; FRAME_BYTES];
     let mut at = 0;
-    for part in parts {
-        frame[at..at + part.len()].copy_from_slice(part);
-        at += part.len();
+    for field in fields {
+        frame[at..at + field.len()].copy_from_slice(field);
+        at += field.len();
     }
     frame
-}
-
-/// The address of an interface for a packet socket that receives nothing.
-fn link_address(ifindex: u32) -> io::Result<SockAddr> {
-    let index = i32::try_from(ifindex).map_err(|_| io::ErrorKind::InvalidInput)?;
-    // SAFETY: the closure makes the storage a valid sockaddr_ll, which fits into it, and says how long that is.
-    let (_, address) = unsafe {
-        SockAddr::try_init(|storage, length| {
-            let address = storage.cast::<libc::sockaddr_ll>();
-            address.write(libc::sockaddr_ll {
-                sll_family: libc::AF_PACKET as u16,
-                sll_protocol: 0,
-                sll_ifindex: index,
-                sll_hatype: 0,
-                sll_pkttype: 0,
-                sll_halen: 0,
-                sll_addr: [0; 8],
-            });
-            *length = size_of::<libc::sockaddr_ll>() as libc::socklen_t;
-            Ok(())
-        })
-    }?;
-    Ok(address)
 }
 
 #[cfg(test)]
@@ -135,26 +104,16 @@ mod tests {
     use super::*;
 
     #[test]
-    fn frames_are_byte_for_byte_those_of_the_rfcs() {
-        let mac = Mac::from_bytes([2, 0, 0, 0, 0, 9]);
-        let address = Ipv4Addr::new(10, 0, 0, 101);
-        let head = [
-            0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 2, 0, 0, 0, 0, 9, 0x08, 0x06, // to all, from us, ARP
-            0, 1, 8, 0, 6, 4, 0,
+    fn an_announcement_names_the_address_as_sender_and_target() {
+        let mac = Mac::from_bytes([2, 0, 0, 0, 0, 7]);
+        let frame = frame(mac, Ipv4Addr::new(10, 0, 0, 101), REQUEST);
+        #[rustfmt::skip]
+        let expected = [
+            0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 2, 0, 0, 0, 0, 7, 0x08, 0x06,
+            0, 1, 8, 0, 6, 4, 0, 1,
+            2, 0, 0, 0, 0, 7, 10, 0, 0, 101,
+            0, 0, 0, 0, 0, 0, 10, 0, 0, 101,
         ];
-        let request = [
-            1, 2, 0, 0, 0, 0, 9, 10, 0, 0, 101, 0, 0, 0, 0, 0, 0, 10, 0, 0, 101,
-        ];
-        let reply = [
-            2, 2, 0, 0, 0, 0, 9, 10, 0, 0, 101, 2, 0, 0, 0, 0, 9, 10, 0, 0, 101,
-        ];
-        assert_eq!(
-            frame(mac, address, Form::Request).as_slice(),
-            [head.as_slice(), &request].concat()
-        );
-        assert_eq!(
-            frame(mac, address, Form::Reply).as_slice(),
-            [head.as_slice(), &reply].concat()
-        );
+        assert_eq!(frame, expected);
     }
 }

@@ -13,8 +13,9 @@ use super::{
 };
 use crate::engine::{
     Adopted, Effect, Engine, Event, Floor, Restored, Role, Safety, Setup,
-    effect::{Leases, Report},
-    message::Message,
+    effect::{Cause, DropCause, Leases, Report},
+    message::{Message, Slot, Slots},
+    table::ServiceAt,
 };
 
 /// The dead man's time: short, so that runs reach beyond it.
@@ -158,6 +159,14 @@ impl Machine {
         self.kernel.session = self.setup.session;
     }
 
+    pub(super) fn renew_session(&mut self, session: u64) {
+        self.setup.session = session;
+        self.kernel.session = session;
+        for entry in &mut self.kernel.services {
+            entry.lease_until_ns = 0;
+        }
+    }
+
     fn adopted(&self) -> Vec<Adopted> {
         self.kernel
             .services
@@ -183,11 +192,28 @@ impl Machine {
         }
         self.notices.extend(outcome.notices);
         if outcome.to_agent {
-            self.inbox.push_back(*message);
+            self.inbox.push_back(self.as_bug_has_it(message));
         }
         if self.runs(world_ns) {
             self.run(false, world_ns, wants);
         }
+    }
+
+    fn as_bug_has_it(&self, message: &Message) -> Message {
+        if self.bug != Some(Bug::ReleaseOfAnyEpoch) || message.kind != Kind::Release {
+            return *message;
+        }
+        let mut slots = Slots::new();
+        for slot in message.slots.as_slice() {
+            let recorded = OwnerWord(self.kernel.services[self.place(slot.service)].record.word);
+            let word = if recorded.owner() == message.from {
+                recorded
+            } else {
+                slot.word
+            };
+            slots.push(Slot { word, ..*slot }).unwrap();
+        }
+        Message { slots, ..*message }
     }
 
     /// The process runs: what waits in its socket, then the clock (or after a pause the other way round).
@@ -244,6 +270,42 @@ impl Machine {
         let now_ns = self.clock.at(world_ns);
         let Some(engine) = &mut self.engine else { return };
         engine.handle(event, now_ns);
+        self.kernel.flags = engine.flags();
+        self.carry_out(world_ns, wants);
+    }
+
+    /// Claims at once, without vacancy, rank or trial. Only the voter's rule stands in the way.
+    pub(super) fn claim(&mut self, service: usize, world_ns: u64, wants: &mut Vec<Want>) {
+        self.force(service, world_ns, wants, |engine, at, now_ns| {
+            if engine.is_candidate(at) {
+                engine.claim(at, Cause::NoOwner, now_ns);
+            }
+        });
+    }
+
+    /// Drops and releases for no reason.
+    pub(super) fn give_up(&mut self, service: usize, world_ns: u64, wants: &mut Vec<Want>) {
+        self.force(service, world_ns, wants, |engine, at, now_ns| {
+            engine.drop_holding(at, DropCause::HandedBack, now_ns);
+        });
+    }
+
+    fn force(
+        &mut self,
+        service: usize,
+        world_ns: u64,
+        wants: &mut Vec<Want>,
+        what: impl Fn(&mut Engine, ServiceAt, u64),
+    ) {
+        let now_ns = self.clock.at(world_ns);
+        let Some(engine) = self.engine.as_mut().filter(|_| world_ns >= self.paused_until_ns) else {
+            return;
+        };
+        let at = engine
+            .services
+            .find(self.kernel.services[service].id)
+            .expect("configured");
+        what(engine, at, now_ns);
         self.kernel.flags = engine.flags();
         self.carry_out(world_ns, wants);
     }
