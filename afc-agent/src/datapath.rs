@@ -12,11 +12,7 @@ use afc_ebpf::{
     mac::Mac,
     reason::Reason,
 };
-use aya::{
-    Ebpf,
-    maps::{Array, Map, MapData, RingBuf},
-    programs::{ProgramFd, SchedClassifier, Xdp},
-};
+use aya::{maps::MapData, programs::ProgramFd};
 use tracing::info;
 
 pub use attach::{Mode, WantedMode};
@@ -26,6 +22,7 @@ pub use fast::{Claim, FastError, FastMaps};
 pub use view::{HeardSnapshot, View};
 
 use link::Link;
+use object::Object;
 use pins::{Hook, Pins};
 
 mod attach;
@@ -84,7 +81,7 @@ pub struct Adopted {
 pub struct Datapath {
     options: Options,
     pins: Pins,
-    programs: Ebpf,
+    object: Object,
     maps: settings::Maps,
     view: View,
     fast: Option<FastMaps>,
@@ -116,29 +113,29 @@ impl Datapath {
             &options.node,
             object::LAYOUT_HASH,
         )?;
-        let mut programs = object::load(&pins)?;
+        let mut object = Object::open(&pins)?;
         let view = View {
             shared: Arc::new(view::Shared::new(&|name| open_pinned(&pins, name))?),
         };
         let fast = FastMaps::new(
             view.clone(),
-            take_holdings(&mut programs)?,
-            take_events(&mut programs)?,
+            object.take(name::HOLDINGS)?,
+            object.take(name::EVENTS)?,
         );
-        let maps = settings::Maps::take(&mut programs)?;
+        let maps = settings::Maps::take(&mut object)?;
+        object.load_programs()?;
         let adopted = adopted(&maps, &view)?;
-        let mut datapath = Self {
-            options: options.clone(),
+        let options = options.clone();
+        Ok(Self {
+            options,
             pins,
-            programs,
+            object,
             maps,
             view,
             fast: Some(fast),
             modes: Vec::new(),
             adopted,
-        };
-        datapath.load_programs()?;
-        Ok(datapath)
+        })
     }
 
     /// Attaches to every interface, replacing the programs of an earlier agent in one step each, and removes what that
@@ -252,14 +249,7 @@ impl Datapath {
     /// # Errors
     /// It is not loaded.
     pub fn xdp_program(&self) -> Result<&ProgramFd, DatapathError> {
-        let program = self
-            .programs
-            .program(name::XDP_PROGRAM)
-            .expect("the object has it");
-        program.fd().map_err(|source| DatapathError::Program {
-            name: name::XDP_PROGRAM,
-            source: Box::new(source),
-        })
+        self.object.program(name::XDP_PROGRAM)
     }
 
     /// The loaded tc program, for tests that run it.
@@ -267,14 +257,7 @@ impl Datapath {
     /// # Errors
     /// It is not loaded.
     pub fn egress_program(&self) -> Result<&ProgramFd, DatapathError> {
-        let program = self
-            .programs
-            .program(name::EGRESS_PROGRAM)
-            .expect("the object has it");
-        program.fd().map_err(|source| DatapathError::Program {
-            name: name::EGRESS_PROGRAM,
-            source: Box::new(source),
-        })
+        self.object.program(name::EGRESS_PROGRAM)
     }
 
     /// A clean stop: detaches the programs and removes every pin.
@@ -288,17 +271,6 @@ impl Datapath {
             }
         }
         self.pins.remove_all()
-    }
-
-    fn load_programs(&mut self) -> Result<(), DatapathError> {
-        let refused = |name| {
-            move |error| DatapathError::Program {
-                name,
-                source: Box::new(error),
-            }
-        };
-        self.xdp()?.load().map_err(refused(name::XDP_PROGRAM))?;
-        self.egress()?.load().map_err(refused(name::EGRESS_PROGRAM))
     }
 
     fn attach_all(&mut self, new: &mut Vec<(Hook, Link)>) -> Result<(), DatapathError> {
@@ -318,10 +290,10 @@ impl Datapath {
             );
             let (wanted, hook) = (self.options.xdp_mode, self.options.egress);
             // The fence first: what is not fenced must not be received either.
-            if egress::attach(self.egress()?, &link, hook, &egress_pin)? {
+            if egress::attach(self.object.egress()?, &link, hook, &egress_pin)? {
                 new.push((Hook::Egress, link.clone()));
             }
-            let attachment = attach::attach(self.xdp()?, &link, wanted, &xdp_pin)?;
+            let attachment = attach::attach(self.object.xdp()?, &link, wanted, &xdp_pin)?;
             if attachment.is_new {
                 new.push((Hook::Xdp, link.clone()));
             }
@@ -352,7 +324,7 @@ impl Datapath {
             if *hook == Hook::Egress {
                 egress::detach_clsact(link);
             }
-            if let Err(error) = pins::remove(&self.pins.link(*hook, &link.name)) {
+            if let Err(error) = pins::remove_link(&self.pins.link(*hook, &link.name)) {
                 tracing::warn!(interface = %link.name, %error, "left attached");
             }
         }
@@ -361,28 +333,6 @@ impl Datapath {
         {
             tracing::warn!(%error, "pins left");
         }
-    }
-
-    fn xdp(&mut self) -> Result<&mut Xdp, DatapathError> {
-        let program = self
-            .programs
-            .program_mut(name::XDP_PROGRAM)
-            .expect("the object has it");
-        program.try_into().map_err(|source| DatapathError::Program {
-            name: name::XDP_PROGRAM,
-            source: Box::new(source),
-        })
-    }
-
-    fn egress(&mut self) -> Result<&mut SchedClassifier, DatapathError> {
-        let program = self
-            .programs
-            .program_mut(name::EGRESS_PROGRAM)
-            .expect("the object has it");
-        program.try_into().map_err(|source| DatapathError::Program {
-            name: name::EGRESS_PROGRAM,
-            source: Box::new(source),
-        })
     }
 }
 
@@ -398,22 +348,6 @@ pub fn peer_address(address: Ipv4Addr) -> u32 {
 
 fn open_pinned(pins: &Pins, name: &'static str) -> Result<MapData, DatapathError> {
     MapData::from_pin(pins.map(name)).map_err(|source| DatapathError::map(name, source))
-}
-
-fn take_map(programs: &mut Ebpf, name: &'static str) -> Map {
-    programs
-        .take_map(name)
-        .unwrap_or_else(|| unreachable!("the object has the map {name}"))
-}
-
-fn take_holdings(programs: &mut Ebpf) -> Result<Array<MapData, afc_ebpf::lease::Holding>, DatapathError> {
-    let map = take_map(programs, name::HOLDINGS);
-    Array::try_from(map).map_err(|source| DatapathError::map(name::HOLDINGS, source))
-}
-
-fn take_events(programs: &mut Ebpf) -> Result<RingBuf<MapData>, DatapathError> {
-    let map = take_map(programs, name::EVENTS);
-    RingBuf::try_from(map).map_err(|source| DatapathError::map(name::EVENTS, source))
 }
 
 fn adopted(maps: &settings::Maps, view: &View) -> Result<Option<Adopted>, DatapathError> {
