@@ -70,8 +70,8 @@ impl Engine {
         }
     }
 
-    /// "An agent that restarts sooner adopts the pinned programs and maps and nothing moves": it goes on as after a long
-    /// pause. A quarantine that ran goes on too.
+    /// "An agent that restarts sooner adopts the pinned programs and maps and nothing moves": it goes on as
+    /// after a long pause. A quarantine that ran goes on too.
     fn adopt(&mut self, adopted: &Adopted, now_ns: u64) {
         let Some(at) = self.services.find(adopted.service) else {
             return;
@@ -124,8 +124,8 @@ impl Engine {
         }
     }
 
-    /// "New session, empty memory; for G the node neither grants nor claims. What survives is the floor." What the kernel
-    /// still holds of an earlier session is dropped.
+    /// "New session, empty memory; for G the node neither grants nor claims. What survives is the floor."
+    /// What the kernel still holds of an earlier session is dropped.
     pub(super) fn enter_quarantine(&mut self, now_ns: u64) {
         self.quarantine_until_ns = now_ns.saturating_add(self.timing.guard_ns);
         for at in self.services.places() {

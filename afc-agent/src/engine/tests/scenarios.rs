@@ -253,7 +253,8 @@ fn a_node_holds_more_services_than_one_page_lists() {
     };
     for seed in SEEDS {
         let mut world = World::settled(&shape, seed);
-        // The kernel takes REPLYs only in the order of their probes, so a page that another overtakes is lost.
+        // The kernel takes REPLYs only in the order of their probes, so a page that another overtakes is
+        // lost.
         world.network.jitter_ns = 0;
         world.run_for(20 * LEASE);
         assert_eq!(
