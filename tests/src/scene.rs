@@ -22,8 +22,9 @@ const MEMORY: Duration = Duration::from_secs(120);
 /// takeover itself.
 const HTTP_PAUSE: Duration = Duration::from_millis(20);
 const HTTP_PATIENCE: Duration = Duration::from_millis(50);
-/// A service is up for a client if it answered something in the last moment.
-const MOMENT: Duration = Duration::from_millis(100);
+/// A service is up for a client if it answered something in the last moment. Long enough that a client which had to wait
+/// for a processor is not taken for one without a service; reports measure what is shorter.
+const MOMENT: Duration = Duration::from_millis(300);
 
 /// A lab and its clients. Clients are dropped first.
 #[derive(Debug)]
