@@ -7,8 +7,8 @@
 use std::{ops::Range, time::Duration};
 
 use afc_lab::{
-    LabSpec, Scene, clock::now_ns, fault::Direction, hold_for, report::millis, spec::Timing,
-    status::Expected, wait_for,
+    LabSpec, Scene, clock::now_ns, fault::Direction, hold_for, report::millis, scene::IN_FLIGHT_NS,
+    spec::Timing, status::Expected, wait_for,
 };
 
 /// For something that should take tens of milliseconds, on a machine that is busy with other things.
@@ -61,9 +61,9 @@ fn await_takeover(scene: &Scene, service: &str, since: &Range<u64>, seen_by: &[&
     owner
 }
 
-/// Now, with some of the answers before it: the first owner of a path.
+/// A little before now: before the failure that follows, and after every answer that may still be on its way.
 fn just_before() -> u64 {
-    now_ns() - 50_000_000
+    now_ns() - IN_FLIGHT_NS
 }
 
 /// Checks that clients never saw two owners at once, and `service` go exactly this way.
