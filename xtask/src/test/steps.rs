@@ -22,9 +22,6 @@ const ROOT_TESTS: &str = "tests";
 /// Packages whose integration tests need no root.
 const PACKAGES: [&str; 3] = ["afc-agent", "afc-ebpf", "xtask"];
 
-/// The flags of the BPF object's build (`afc-agent/build.rs`), so that the same code is checked.
-const BPF_FLAGS: [&str; 3] = ["-Cdebuginfo=2", "-Clink-arg=--btf", "-Ctarget-cpu=v3"];
-
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Step {
     Format,
@@ -120,8 +117,11 @@ fn host_clippy() -> Command {
 /// With a target directory of its own: build scripts of common dependencies watch `RUSTC_BOOTSTRAP`, and would
 /// make cargo build everything again, here and then on the host.
 fn bpf_clippy() -> Command {
-    let mut flags = vec![format!("--cfg=bpf_target_arch=\"{ARCH}\"")];
-    flags.extend(BPF_FLAGS.map(str::to_owned));
+    // What decides which code is compiled, as in `afc-agent/build.rs`.
+    let flags = [
+        format!("--cfg=bpf_target_arch=\"{ARCH}\""),
+        "-Ctarget-cpu=v3".to_owned(),
+    ];
     let mut command = process::cargo();
     command
         .env("RUSTC_BOOTSTRAP", "1")

@@ -6,9 +6,9 @@ use super::{Breach, source::Source};
 const KERNEL: &str = "afc-ebpf/src/";
 
 /// Where raw pointers are made into bounds-checked values.
-const RAW_POINTER_FILES: [&str; 2] = ["afc-ebpf/src/packet.rs", "afc-ebpf/src/maps.rs"];
+const RAW_POINTER_FILES: [&str; 2] = ["afc-ebpf/src/program/packet.rs", "afc-ebpf/src/program/maps.rs"];
 
-const MAP_FILE: &str = "afc-ebpf/src/maps.rs";
+const MAP_FILE: &str = "afc-ebpf/src/program/maps.rs";
 
 /// Attributes that make a static a map.
 const MAP_ATTRIBUTES: [&str; 2] = ["map", "btf_map"];
