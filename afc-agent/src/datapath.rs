@@ -265,7 +265,9 @@ impl Datapath {
         for interface in &self.modes {
             let link = Link::find(&interface.name)?;
             if link.ifindex != interface.ifindex || link.xdp.is_none_or(|xdp| xdp.program_id != id) {
-                return Err(DatapathError::Detached { name: interface.name.clone() });
+                return Err(DatapathError::Detached {
+                    name: interface.name.clone(),
+                });
             }
         }
         Ok(())
@@ -388,8 +390,14 @@ impl Datapath {
     }
 
     fn program_id(&self) -> Result<u32, DatapathError> {
-        let program = self.programs.program(name::XDP_PROGRAM).expect("the object has it");
-        let info = program.info().map_err(|source| DatapathError::Program { name: name::XDP_PROGRAM, source: Box::new(source) })?;
+        let program = self
+            .programs
+            .program(name::XDP_PROGRAM)
+            .expect("the object has it");
+        let info = program.info().map_err(|source| DatapathError::Program {
+            name: name::XDP_PROGRAM,
+            source: Box::new(source),
+        })?;
         Ok(info.id())
     }
 

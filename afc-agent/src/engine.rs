@@ -16,7 +16,8 @@
 //! | [`record`] | the voter's rule, pure |
 //! | `voter` | REPLYs and claims heard: records, grants, refusals |
 //! | `candidate` | when to claim: vacancy, rank, trial |
-//! | `holder` | claims, serves, raises, drops |
+//! | `holder` | claims, serves, drops |
+//! | `raise` | moves an owner to a higher epoch without a gap |
 //! | `announce` | ANNOUNCE, RELEASE, gratuitous ARP |
 //! | `probing`, `suspicion` | whom to probe, whom to suspect |
 //! | `restore` | the start of a session: adoption, quarantine |
@@ -33,6 +34,7 @@ pub mod message;
 mod node;
 mod outbox;
 mod probing;
+mod raise;
 pub mod record;
 mod restore;
 mod service;
@@ -244,6 +246,7 @@ impl Engine {
     /// "In doubt, abort: all leases to zero, new session." Records may rest on a clock that jumped: "new session, empty
     /// memory; for G the node neither grants nor claims."
     fn handle_doubt(&mut self, session: u64, now_ns: u64) {
+        self.quarantine_until_ns = now_ns.saturating_add(self.timing.guard_ns);
         for at in self.services.places() {
             self.drop_holding(at, DropCause::Doubt, now_ns);
         }

@@ -85,13 +85,14 @@ impl Scene {
         })
     }
 
-    /// The same, and waits until every service is at home and every client is served.
+    /// The same, and waits until every service is at home, every node is heard and every client is served.
     ///
     /// # Errors
     /// When that takes too long.
     pub fn start_settled(spec: LabSpec, rate_hz: u32) -> Result<Self> {
         let scene = Self::start(spec, rate_hz)?;
         scene.lab.wait_for_homes(START)?;
+        scene.lab.wait_until_whole(START)?;
         wait_for("every client is served", START, || scene.is_served())?;
         Ok(scene)
     }

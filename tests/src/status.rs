@@ -11,6 +11,7 @@ use serde_json::Value;
 use crate::{
     Lab,
     agent::{self, Activity},
+    spec::Role,
     wait_for,
 };
 
@@ -95,6 +96,26 @@ impl Lab {
             .all(|node| self.status(node).is_ok_and(|status| at_home(&status)))
     }
 
+    /// Waits until every agent that runs hears every node that votes: a cluster that has got over its last failure.
+    ///
+    /// # Errors
+    /// When they don't within `timeout`.
+    pub fn wait_until_whole(&self, timeout: Duration) -> Result<()> {
+        wait_for("every agent hears every node that votes", timeout, || {
+            self.is_whole()
+        })
+        .map(drop)
+    }
+
+    /// Whether every agent that runs hears every node that votes.
+    pub fn is_whole(&self) -> bool {
+        let voters = || self.spec().nodes.iter().filter(|node| node.role != Role::Gateway);
+        let hears_all = |status: &Value| voters().all(|voter| is_alive(status, &voter.name));
+        self.running()
+            .iter()
+            .all(|node| self.status(node).is_ok_and(|status| hears_all(&status)))
+    }
+
     /// The nodes whose agents run, frozen ones left out.
     pub fn running(&self) -> Vec<String> {
         let names = self.spec().nodes.iter().map(|node| node.name.clone());
@@ -143,6 +164,12 @@ pub fn service<'a>(status: &'a Value, name: &str) -> Option<&'a Value> {
         .find(|service| service["name"] == name)
 }
 
+/// Whether a node is alive according to a status.
+pub fn is_alive(status: &Value, name: &str) -> bool {
+    let mut nodes = status["nodes"].as_array().into_iter().flatten();
+    nodes.any(|node| node["name"] == name && node["alive"] == true)
+}
+
 /// A service's owner in a status.
 pub fn owner(status: &Value, service_name: &str) -> Option<String> {
     service(status, service_name)?["owner"]
@@ -166,7 +193,8 @@ mod tests {
         let status = json!({"services": [
             {"name": "web-1", "owner": "n1", "epoch": 7},
             {"name": "web-2", "owner": null, "epoch": 0},
-        ]});
+        ], "nodes": [{"name": "n1", "alive": true}, {"name": "n2", "alive": false}]});
+        assert!(is_alive(&status, "n1") && !is_alive(&status, "n2") && !is_alive(&status, "n3"));
         assert_eq!(owner(&status, "web-1").as_deref(), Some("n1"));
         assert_eq!(epoch(&status, "web-1"), Some(7));
         assert_eq!(owner(&status, "web-2"), None);

@@ -30,6 +30,12 @@ struct ProgramLoad {
     instruction_count: u32,
     instructions: u64,
     license: u64,
+    log_level: u32,
+    log_size: u32,
+    log: u64,
+    kernel_version: u32,
+    flags: u32,
+    name: [u8; 16],
 }
 
 /// The beginning of `union bpf_attr` for BPF_LINK_CREATE.
@@ -60,6 +66,12 @@ fn load() -> io::Result<OwnedFd> {
         instruction_count: INSTRUCTIONS.len() as u32,
         instructions: INSTRUCTIONS.as_ptr() as u64,
         license: c"GPL".as_ptr() as u64,
+        log_level: 0,
+        log_size: 0,
+        log: 0,
+        kernel_version: 0,
+        flags: 0,
+        name: *b"lab_pass\0\0\0\0\0\0\0\0",
     };
     bpf(BPF_PROG_LOAD, &attributes)
 }

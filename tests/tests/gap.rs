@@ -69,6 +69,8 @@ fn the_median_gap_of_a_5_khz_client_after_a_power_cut_is_below_15_ms() {
 /// Cuts the power of whoever serves web-1, and reports what the client saw; then the node returns.
 fn one_cut(lab: &Lab, client: &UdpClient) -> Report {
     let service = lab.spec().service("web-1");
+    // A power cut during the recovery from the last one is a double failure, and another test.
+    lab.wait_until_whole(SOON).unwrap();
     let start_ns = now_ns();
     wait_for("steady traffic", SOON, || {
         answers(lab, client, start_ns).len() > STEADY

@@ -48,7 +48,8 @@ impl Agent {
             EventKind::Fault | EventKind::Doubt => warn!("{}", happening.text),
             _ => info!("{}", happening.text),
         }
-        self.events.push(clock::boottime_ns(), SystemTime::now(), happening);
+        self.events
+            .push(clock::boottime_ns(), SystemTime::now(), happening);
     }
 
     /// Makes a floor safe on disk, then lets the fast path use it. A failing disk leaves the floor where it is: this node
@@ -57,8 +58,15 @@ impl Agent {
         match self.state.floors.reserve(service, counter) {
             Ok(()) => {
                 // The queue holds more orders than there are services, each with one reservation under way.
-                if self.orders.put(Order::FloorReserved { service, counter }).is_err() {
-                    error!(service = service.0, counter, "the fast path does not take its floor");
+                if self
+                    .orders
+                    .put(Order::FloorReserved { service, counter })
+                    .is_err()
+                {
+                    error!(
+                        service = service.0,
+                        counter, "the fast path does not take its floor"
+                    );
                 }
             }
             Err(failure) => self.report(Happening::new(EventKind::Fault, failure.to_string())),
@@ -67,16 +75,20 @@ impl Agent {
 
     /// After a clean stop the floors are known exactly: nothing is granted or held any more.
     pub(super) fn save_floors(&mut self) {
-        let floors: Vec<_> = (0..).zip(&self.config.services).map(|(index, service)| {
-            (service.id, OwnerWord(self.maps.record(index).floor))
-        }).collect();
+        let floors: Vec<_> = (0..)
+            .zip(&self.config.services)
+            .map(|(index, service)| (service.id, OwnerWord(self.maps.record(index).floor)))
+            .collect();
         if let Err(failure) = self.state.floors.save_exact(floors) {
             warn!(%failure, "floors stay as reserved; owners will raise their epochs once");
         }
     }
 
     pub(super) fn report_stopping(&self) {
-        self.report(Happening::new(EventKind::Stopping, "told to stop: releasing every service"));
+        self.report(Happening::new(
+            EventKind::Stopping,
+            "told to stop: releasing every service",
+        ));
     }
 }
 

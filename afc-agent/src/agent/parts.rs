@@ -56,7 +56,11 @@ pub(super) fn setup(config: &Config, session: u64, seed: u64) -> Setup {
         session,
         lease_ns: config.heartbeat.timeout.as_nanos() as u64,
         interval_ns: config.heartbeat.interval.as_nanos() as u64,
-        nodes: config.nodes.iter().map(|node| (node.id, engine_role(node.role))).collect(),
+        nodes: config
+            .nodes
+            .iter()
+            .map(|node| (node.id, engine_role(node.role)))
+            .collect(),
         services: config.services.iter().map(service).collect(),
         capacity: config.agent.capacity,
         start_grace_ns: START_GRACE_NS,
@@ -100,19 +104,35 @@ pub(super) fn envelope(config: &Config, keys: &ClusterKeys) -> Envelope {
 pub(super) fn peers(config: &Config) -> Vec<(NodeId, Peer)> {
     let peer = |node: &crate::config::NodeConfig| {
         let address = datapath::peer_address(node.address);
-        (node.id, Peer { address, role: wire_role(node.role), ..Peer::default() })
+        (
+            node.id,
+            Peer {
+                address,
+                role: wire_role(node.role),
+                ..Peer::default()
+            },
+        )
     };
     config.nodes.iter().map(peer).collect()
 }
 
 /// The services and their indexes in the maps: the order of the file.
 pub(super) fn indices(config: &Config) -> Vec<(ServiceId, u32)> {
-    config.services.iter().enumerate().map(|(index, service)| (service.id, index as u32)).collect()
+    config
+        .services
+        .iter()
+        .enumerate()
+        .map(|(index, service)| (service.id, index as u32))
+        .collect()
 }
 
 pub(super) fn addresses(config: &Config) -> Vec<(Ipv4Addr, u32)> {
     let of = |(index, service): (usize, &ServiceConfig)| {
-        service.addresses.iter().map(move |virtual_ip| (virtual_ip.address, index as u32)).collect::<Vec<_>>()
+        service
+            .addresses
+            .iter()
+            .map(move |virtual_ip| (virtual_ip.address, index as u32))
+            .collect::<Vec<_>>()
     };
     config.services.iter().enumerate().flat_map(of).collect()
 }
@@ -121,7 +141,12 @@ pub(super) fn addresses(config: &Config) -> Vec<(Ipv4Addr, u32)> {
 pub(super) fn others(config: &Config, service: &ServiceConfig) -> Vec<NodeId> {
     match config.cluster.safety {
         Safety::BestEffort => Vec::new(),
-        Safety::Quorum => service.voters.iter().copied().filter(|voter| *voter != config.agent.node).collect(),
+        Safety::Quorum => service
+            .voters
+            .iter()
+            .copied()
+            .filter(|voter| *voter != config.agent.node)
+            .collect(),
     }
 }
 
@@ -129,7 +154,11 @@ pub(super) fn places(config: &Config) -> Vec<Place> {
     let place = |service: &ServiceConfig| Place {
         service: service.id,
         others: others(config, service),
-        addresses: service.addresses.iter().map(|virtual_ip| virtual_ip.address).collect(),
+        addresses: service
+            .addresses
+            .iter()
+            .map(|virtual_ip| virtual_ip.address)
+            .collect(),
     };
     config.services.iter().map(place).collect()
 }
@@ -138,7 +167,13 @@ pub(super) fn places(config: &Config) -> Vec<Place> {
 pub(super) fn contacts(config: &Config) -> Vec<Contact> {
     let sequence = clock::boottime_ns() & !1;
     let others = config.nodes.iter().filter(|node| node.id != config.agent.node);
-    others.map(|node| Contact { node: node.id, address: node.address, sequence }).collect()
+    others
+        .map(|node| Contact {
+            node: node.id,
+            address: node.address,
+            sequence,
+        })
+        .collect()
 }
 
 fn engine_role(role: Role) -> engine::Role {

@@ -12,7 +12,11 @@ use crate::{
 };
 
 /// The words of the maps that this agent goes on with, as after a long pause.
-pub(super) fn adopted(config: &Config, maps: &FastMaps, floors: &FloorStore) -> Result<Restored, std::io::Error> {
+pub(super) fn adopted(
+    config: &Config,
+    maps: &FastMaps,
+    floors: &FloorStore,
+) -> Result<Restored, std::io::Error> {
     let mut adopted = Vec::with_capacity(config.services.len());
     for (index, service) in config.services.iter().enumerate() {
         let index = index as u32;
@@ -25,19 +29,37 @@ pub(super) fn adopted(config: &Config, maps: &FastMaps, floors: &FloorStore) -> 
             owner,
         });
     }
-    let exact = adopted.iter().map(|adopted| (adopted.service, OwnerWord(adopted.record.floor))).collect();
-    Ok(Restored { floors: floors_of(config, floors, &exact), adopted: Some(adopted) })
+    let exact = adopted
+        .iter()
+        .map(|adopted| (adopted.service, OwnerWord(adopted.record.floor)))
+        .collect();
+    Ok(Restored {
+        floors: floors_of(config, floors, &exact),
+        adopted: Some(adopted),
+    })
 }
 
 /// Only the floors; everything else is forgotten. `kept` are exact floors of maps that outlived their agent.
-pub(super) fn forgotten(config: &Config, floors: &FloorStore, kept: &BTreeMap<ServiceId, OwnerWord>) -> Restored {
-    Restored { floors: floors_of(config, floors, kept), adopted: None }
+pub(super) fn forgotten(
+    config: &Config,
+    floors: &FloorStore,
+    kept: &BTreeMap<ServiceId, OwnerWord>,
+) -> Restored {
+    Restored {
+        floors: floors_of(config, floors, kept),
+        adopted: None,
+    }
 }
 
 /// The exact floors in the kernel's maps, which are still those of this boot.
 pub(super) fn kept_floors(config: &Config, maps: &FastMaps) -> BTreeMap<ServiceId, OwnerWord> {
     let word = |(index, _): (usize, _)| OwnerWord(maps.record(index as u32).floor);
-    config.services.iter().enumerate().map(|(index, service)| (service.id, word((index, ())))).collect()
+    config
+        .services
+        .iter()
+        .enumerate()
+        .map(|(index, service)| (service.id, word((index, ()))))
+        .collect()
 }
 
 fn floors_of(config: &Config, floors: &FloorStore, exact: &BTreeMap<ServiceId, OwnerWord>) -> Vec<Floor> {
@@ -51,7 +73,11 @@ fn floors_of(config: &Config, floors: &FloorStore, exact: &BTreeMap<ServiceId, O
             // Lost with its disk, and reported: the quarantine and the majority's records have to do.
             (None, None) => (OwnerWord::NONE, 0),
         };
-        Floor { service, epoch: word.epoch(), reserved }
+        Floor {
+            service,
+            epoch: word.epoch(),
+            reserved,
+        }
     };
     config.services.iter().map(|service| floor(service.id)).collect()
 }

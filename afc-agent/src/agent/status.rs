@@ -17,8 +17,8 @@ use crate::{
     events::EventLog,
     heartbeat::{scheduling::SchedulingClass, view::View},
     status::{
-        BackupStatus, NodeStatus, RoundTrip, Scheduling, ServiceState, ServiceStatus, Status, UnavailableReason,
-        XdpAttachment,
+        BackupStatus, NodeStatus, RoundTrip, Scheduling, ServiceState, ServiceStatus, Status,
+        UnavailableReason, XdpAttachment,
     },
 };
 
@@ -67,16 +67,29 @@ impl StatusSource for AgentStatus {
             generation: config.cluster.generation,
             quorum: view.has_quorum,
             lease_remaining_ms: view.lowest_lease_until_ns.map(remaining),
-            xdp: self.interfaces.iter().map(|interface| (interface.name.clone(), attachment(interface.mode))).collect(),
-            nodes: config.nodes.iter().map(|node| self.node(node, &view, now_ns)).collect(),
-            services: config.services.iter().map(|service| self.service(service, &view, now_ns)).collect(),
+            xdp: self
+                .interfaces
+                .iter()
+                .map(|interface| (interface.name.clone(), attachment(interface.mode)))
+                .collect(),
+            nodes: config
+                .nodes
+                .iter()
+                .map(|node| self.node(node, &view, now_ns))
+                .collect(),
+            services: config
+                .services
+                .iter()
+                .map(|service| self.service(service, &view, now_ns))
+                .collect(),
             version: env!("CARGO_PKG_VERSION").to_owned(),
             safety: safety(config.cluster.safety).to_owned(),
             scheduling: scheduling(view.class),
             session: format!("{:016x}", self.session),
             incarnation: self.incarnation,
             uptime_s: now_ns.saturating_sub(self.started_ns) as f64 / 1e9,
-            quarantine_remaining_ms: (view.quarantine_until_ns > now_ns).then(|| remaining(view.quarantine_until_ns)),
+            quarantine_remaining_ms: (view.quarantine_until_ns > now_ns)
+                .then(|| remaining(view.quarantine_until_ns)),
             counters: self.counters(&view),
         }
     }
@@ -88,7 +101,9 @@ impl AgentStatus {
         let is_me = node.id == self.config.agent.node;
         let round_trips = self.maps.round_trips(node.id);
         let quantile = |per_mille| rtt::quantile_ns(&round_trips, per_mille).map(|ns| ns as f64 / 1e3);
-        let rtt_us = quantile(500).zip(quantile(990)).map(|(p50, p99)| RoundTrip { p50, p99 });
+        let rtt_us = quantile(500)
+            .zip(quantile(990))
+            .map(|(p50, p99)| RoundTrip { p50, p99 });
         let heard_ns = self.maps.heard(node.id).heard_ns;
         let silence_ms = (!is_me && heard_ns != 0).then(|| now_ns.saturating_sub(heard_ns) as f64 / 1e6);
         let alive = seen.is_some_and(|seen| is_alive(seen, silence_ms, &self.config));
@@ -111,10 +126,18 @@ impl AgentStatus {
         let seen = view.services.iter().find(|seen| seen.id == service.id);
         let name = |node: NodeId| self.config.node_name(node);
         let owner = seen.map(|seen| seen.owner).filter(|word| word.owner().is_some());
-        let backups = service.candidates.iter().skip(1).filter_map(|id| self.config.node(*id));
+        let backups = service
+            .candidates
+            .iter()
+            .skip(1)
+            .filter_map(|id| self.config.node(*id));
         let backup = |node: &NodeConfig| {
             let status = self.node(node, view, now_ns);
-            BackupStatus { node: status.name, available: status.available, reasons: status.reasons }
+            BackupStatus {
+                node: status.name,
+                available: status.available,
+                reasons: status.reasons,
+            }
         };
         ServiceStatus {
             name: service.name.clone(),
@@ -132,8 +155,10 @@ impl AgentStatus {
 
     fn counters(&self, view: &View) -> BTreeMap<String, u64> {
         let kernel = self.counters.read().unwrap_or_default();
-        let mut counters: BTreeMap<_, _> =
-            kernel.into_iter().map(|(reason, count)| (reason.name().to_owned(), count)).collect();
+        let mut counters: BTreeMap<_, _> = kernel
+            .into_iter()
+            .map(|(reason, count)| (reason.name().to_owned(), count))
+            .collect();
         let agent = [
             ("agent_refused_datagrams", view.tally.refused_datagrams),
             ("agent_send_errors", view.tally.send_errors),
@@ -164,11 +189,17 @@ fn is_alive(seen: &NodeView, silence_ms: Option<f64>, config: &Config) -> bool {
 }
 
 fn reasons(role: Role, alive: bool, seen: Option<&NodeView>) -> Vec<UnavailableReason> {
-    let Some(seen) = seen.filter(|_| alive) else { return vec![UnavailableReason::Dead] };
+    let Some(seen) = seen.filter(|_| alive) else {
+        return vec![UnavailableReason::Dead];
+    };
     if role != Role::Member || seen.is_available {
         return Vec::new();
     }
-    if seen.is_draining { vec![UnavailableReason::Drained] } else { vec![UnavailableReason::Serving] }
+    if seen.is_draining {
+        vec![UnavailableReason::Drained]
+    } else {
+        vec![UnavailableReason::Serving]
+    }
 }
 
 fn state(seen: &ServiceView, now_ns: u64) -> ServiceState {

@@ -16,7 +16,9 @@ pub struct Counters {
 impl Counters {
     pub(super) fn take(programs: &mut Ebpf) -> Result<Self, DatapathError> {
         let map = take_map(programs, name::COUNTERS).try_into();
-        Ok(Self { map: map.map_err(|source| DatapathError::map(name::COUNTERS, source))? })
+        Ok(Self {
+            map: map.map_err(|source| DatapathError::map(name::COUNTERS, source))?,
+        })
     }
 
     /// Packets by reason, over all CPUs.

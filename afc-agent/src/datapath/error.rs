@@ -118,7 +118,9 @@ pub enum DatapathError {
         name: String,
     },
     /// Our program was taken off an interface while the agent ran.
-    #[error("interface {name} lost afc's XDP program: somebody detached it or made the interface anew; start afc again")]
+    #[error(
+        "interface {name} lost afc's XDP program: somebody detached it or made the interface anew; start afc again"
+    )]
     Detached {
         /// The interface.
         name: String,

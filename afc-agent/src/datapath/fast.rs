@@ -130,7 +130,11 @@ impl FastMaps {
     pub fn clear(&mut self) -> Result<(), FastError> {
         for index in 0..MAX_SERVICES {
             self.drop_holding(index)?;
-            self.view.shared.serving.word(index, offset_of!(Serving, word)).store(0, Release);
+            self.view
+                .shared
+                .serving
+                .word(index, offset_of!(Serving, word))
+                .store(0, Release);
             self.set_record(index, Record::default());
         }
         Ok(())

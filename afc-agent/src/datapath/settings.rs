@@ -68,8 +68,13 @@ impl Maps {
     }
 
     pub(super) fn services(&self) -> Result<BTreeMap<ServiceId, u32>, DatapathError> {
-        let entries = self.services.iter().map(|entry| entry.map(|(service, index)| (ServiceId(service), index)));
-        entries.collect::<Result<_, _>>().map_err(|source| DatapathError::map(name::SERVICES, source))
+        let entries = self
+            .services
+            .iter()
+            .map(|entry| entry.map(|(service, index)| (ServiceId(service), index)));
+        entries
+            .collect::<Result<_, _>>()
+            .map_err(|source| DatapathError::map(name::SERVICES, source))
     }
 
     pub(super) fn set_addresses(&mut self, wanted: &BTreeMap<u32, u32>) -> Result<(), DatapathError> {

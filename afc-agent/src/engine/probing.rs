@@ -12,6 +12,7 @@ use super::{
     message::Message,
     node::Rate,
     record,
+    service::Stage,
     setup::Role,
     suspicion::Verdict,
     table::{NodeAt, ServiceAt},
@@ -175,7 +176,8 @@ impl Engine {
             let guard_ns = (is_awaited && self.is_holder_gone(at)).then_some(service.record.guard_until_ns);
             return trial_ns.into_iter().chain(guard_ns).min();
         };
-        let resend_ns = (holding.serving != Some(holding.epoch)).then_some(holding.resend_ns);
+        let awaits_grants = holding.stage == Stage::Tentative || holding.raise.is_some();
+        let resend_ns = awaits_grants.then_some(holding.resend_ns);
         [trial_ns, resend_ns, holding.announce.next_ns, holding.arp.next_ns]
             .into_iter()
             .flatten()

@@ -11,7 +11,7 @@ use super::{
     Effect, Engine, Restored,
     effect::DropCause,
     record,
-    service::{Burst, Holding, Service, Voters},
+    service::{Holding, Service, Stage},
     setup::{Adopted, ServiceSetup},
     table::ServiceAt,
 };
@@ -100,31 +100,26 @@ impl Engine {
         if word.owner() != me {
             return;
         }
-        let serving = (adopted.owner.owner() == me).then(|| adopted.owner.epoch());
-        let is_raising = serving.is_some_and(|epoch| epoch != word.epoch());
+        let is_held = adopted.holding.owner() == me;
+        let epoch = if is_held {
+            adopted.holding.epoch()
+        } else {
+            word.epoch()
+        };
+        let is_owner = adopted.owner == epoch.owned_by(me);
+        let service = &mut self.services[at];
         service.holding = Some(Holding {
-            epoch: word.epoch(),
-            since_ns: now_ns,
-            until_ns: 0,
-            looked_ns: now_ns,
-            carried_until_ns: if is_raising {
-                now_ns.saturating_add(self.timing.lease_ns)
-            } else {
-                0
-            },
-            serving,
-            refused: Voters::default(),
-            resend_ns: now_ns,
-            announce: Burst::default(),
-            arp: Burst::default(),
-            contested_ns: 0,
-            raise_after_ns: 0,
+            stage: if is_owner { Stage::Owner } else { Stage::Tentative },
+            // Protected until the kernel says otherwise.
+            looked_ns: 0,
+            ..Holding::claimed(epoch, now_ns, 0)
         });
+        service.holder = epoch.owned_by(me);
         self.count_held();
         // The agent died between its drop, or the kernel's, and the RELEASE.
-        if adopted.holding != word {
+        if !is_held {
             self.drop_holding(at, DropCause::Lapsed, now_ns);
-        } else if serving.is_some() {
+        } else if is_owner {
             self.start_announcing(at, now_ns);
         }
     }

@@ -31,7 +31,8 @@ pub(super) enum Verdict {
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Liveness {
     life: Life,
-    /// Receive time of its last REPLY, by the kernel.
+    /// Receive time of its last message, and of its last REPLY, by the kernel.
+    heard_ns: u64,
     reply_ns: u64,
     /// When the first probe of this silence was sent: a node that never answered is silent since then.
     probing_since_ns: Option<u64>,
@@ -43,6 +44,7 @@ impl Liveness {
     pub(super) const fn new() -> Self {
         Self {
             life: Life::Unknown,
+            heard_ns: 0,
             reply_ns: 0,
             probing_since_ns: None,
             last_probe_ns: 0,
@@ -67,6 +69,9 @@ impl Liveness {
 
     /// The kernel's word on its last REPLY.
     pub(super) fn heard(&mut self, heard: &Heard, lease_ns: u64, now_ns: u64) -> Option<Verdict> {
+        if heard.heard_ns <= now_ns {
+            self.heard_ns = self.heard_ns.max(heard.heard_ns);
+        }
         if heard.reply_ns <= self.reply_ns || heard.reply_ns > now_ns {
             return None;
         }
@@ -80,6 +85,17 @@ impl Liveness {
             since_ns: heard.reply_ns,
         };
         Some(Verdict::Alive)
+    }
+
+    /// Whether it is alive as far as is known: it answers; or nobody probes it, as a witness, and it was heard lately.
+    pub(super) fn is_alive(&self, lately_ns: u64, now_ns: u64) -> bool {
+        match self.life {
+            Life::Alive { .. } => true,
+            Life::Unknown if self.probing_since_ns.is_none() => {
+                self.heard_ns != 0 && now_ns.saturating_sub(self.heard_ns) < lately_ns
+            }
+            Life::Unknown | Life::Suspected => false,
+        }
     }
 
     /// It restarted: alive only since now.

@@ -77,7 +77,7 @@ impl Engine {
     pub(super) fn handle_claim(&mut self, from: NodeAt, message: &Message, now_ns: u64) {
         let mut slots = Slots::new();
         for slot in message.slots.as_slice() {
-            let Some(at) = self.claimed(message.from, *slot) else {
+            let Some(at) = self.listed(message.from, *slot) else {
                 continue;
             };
             match self.vote(
@@ -108,7 +108,7 @@ impl Engine {
     /// "A candidate first asks with a trial CLAIM, answered statelessly."
     pub(super) fn handle_trial_claim(&mut self, from: NodeAt, message: &Message, now_ns: u64) {
         for slot in message.slots.as_slice() {
-            let Some(at) = self.claimed(self.nodes.key(from), *slot) else {
+            let Some(at) = self.listed(self.nodes.key(from), *slot) else {
                 continue;
             };
             match self.try_vote(
@@ -150,6 +150,7 @@ impl Engine {
 
     /// "It first records (o, e, now + G), then grants."
     fn vote(&mut self, at: ServiceAt, ask: Ask, now_ns: u64) -> Result<(), Refusal> {
+        self.services[at].see(ask.epoch);
         let record = match self.decision(at, ask, now_ns) {
             Decision::Grant(record) => record,
             // "Before a node votes for another it must drop its own holding, in the kernel first and for good, and
@@ -173,7 +174,8 @@ impl Engine {
         Ok(())
     }
 
-    /// The same without any trace, but for the floor's reservation, which grants nothing.
+    /// The same without any trace: a question that raised the epochs seen would let two candidates that ask in vain count
+    /// up for ever. But the floor's reservation is asked for, so that the claim behind the question finds it done.
     fn try_vote(&mut self, at: ServiceAt, ask: Ask, now_ns: u64) -> Result<(), Refusal> {
         match self.decision(at, ask, now_ns) {
             // While a claim of its own runs, a question does not end it; the claim behind a majority of others would.
@@ -187,7 +189,6 @@ impl Engine {
     }
 
     fn note_refused(&mut self, at: ServiceAt, ask: Ask, refusal: Refusal) {
-        self.services[at].see(ask.epoch);
         if refusal == Refusal::FloorPending {
             self.reserve(at, ask.epoch.counter());
         }
@@ -247,13 +248,6 @@ impl Engine {
         let at = self.services.find(slot.service);
         self.counters.unknown_service += u64::from(at.is_none());
         at
-    }
-
-    /// The service of a claim. A claim stays no owner's word: it tells of an epoch, not of a holder.
-    fn claimed(&mut self, from: NodeId, slot: Slot) -> Option<ServiceAt> {
-        let at = self.listed(from, slot)?;
-        self.services[at].see(slot.word.epoch());
-        Some(at)
     }
 
     /// A node lists a service: it is the holder if no higher epoch is known, or if the higher one's holder is gone.

@@ -44,7 +44,7 @@ pub(super) fn play_kill(spec: LabSpec, rate_hz: u32, print: &mut dyn FnMut(&str)
         nodes.join(", ")
     ));
     play.wait("every service is at home and every client is served", |scene| {
-        scene.lab.is_everything_home() && scene.is_served()
+        scene.lab.is_everything_home() && scene.lab.is_whole() && scene.is_served()
     })?;
 
     play.step("every service is at home", |_| Ok(()))?;
@@ -63,11 +63,9 @@ pub(super) fn play_kill(spec: LabSpec, rate_hz: u32, print: &mut dyn FnMut(&str)
     let successor = play.successor()?;
     play.step("n1 returns", |play| {
         play.scene.lab.power_on(VICTIM)?;
-        play.wait("n1 knows who serves web-1", |scene| {
-            scene
-                .lab
-                .agreed_owner(SERVICE, &[VICTIM])
-                .is_some_and(|owner| owner == successor)
+        play.wait("n1 knows who serves web-1 and everybody hears n1", |scene| {
+            let known = scene.lab.agreed_owner(SERVICE, &[VICTIM]);
+            known.is_some_and(|owner| owner == successor) && scene.lab.is_whole()
         })
     })?;
     play.check_that_nothing_moved(&successor)?;

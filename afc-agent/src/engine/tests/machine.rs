@@ -9,7 +9,7 @@ use afc_ebpf::{
 
 use super::{
     kernel::{Kernel, Notice},
-    world::Bug,
+    shape::Bug,
 };
 use crate::engine::{
     Adopted, Effect, Engine, Event, Floor, Restored, Role, Safety, Setup,
@@ -101,11 +101,15 @@ impl Machine {
 
     /// Everything in memory is gone; in best case the clock starts somewhere else.
     pub(super) fn power_off(&mut self) {
-        let ids: Vec<ServiceId> = self.setup.services.iter().map(|service| service.id).collect();
-        self.kernel = Kernel::new(self.setup.node, self.setup.lease_ns, &ids, self.setup.nodes.len());
+        self.kernel = self.blank_kernel();
         self.is_powered = false;
         self.last_probe_ns = 0;
         self.kill();
+    }
+
+    fn blank_kernel(&self) -> Kernel {
+        let ids: Vec<ServiceId> = self.setup.services.iter().map(|service| service.id).collect();
+        Kernel::new(self.setup.node, self.setup.lease_ns, &ids, self.setup.nodes.len())
     }
 
     /// The process dies, the kernel goes on.
@@ -140,8 +144,7 @@ impl Machine {
             }
         }
         if !adopts {
-            let ids: Vec<ServiceId> = self.setup.services.iter().map(|service| service.id).collect();
-            self.kernel = Kernel::new(self.setup.node, self.setup.lease_ns, &ids, self.setup.nodes.len());
+            self.kernel = self.blank_kernel();
             self.setup.session = session;
         }
         self.kernel.bug = self.bug;
@@ -343,7 +346,8 @@ impl Machine {
                 Effect::Report(report) => self.reports.push((world_ns, report)),
                 Effect::Stopped => {
                     self.has_stopped = true;
-                    self.power_off();
+                    self.kernel = self.blank_kernel();
+                    self.kill();
                 }
             }
         }

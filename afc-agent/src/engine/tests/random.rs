@@ -1,6 +1,9 @@
 //! Random faults against the promise, thousands of seeds; and planted bugs, to show that this can fail.
 
-use super::world::{Bug, INTERVAL, LEASE, MS, Network, Shape, World};
+use super::{
+    shape::{Bug, INTERVAL, LEASE, MS, Network, Shape},
+    world::World,
+};
 use crate::engine::{Event, Role, Safety};
 
 /// Whether candidates claim only what is vacant, as the engine does, or whenever they like: safety must not rest on it.
@@ -74,7 +77,7 @@ fn fault(world: &mut World, manners: Manners) {
         any
     };
     let is_running = world.machine(node).engine.is_some();
-    match world.rng.u32(0..14) {
+    match world.rng.u32(0..16) {
         0 => world.cut(node, other, true),
         1 => world.isolate(node),
         2 | 3 => world.heal(),
@@ -85,6 +88,14 @@ fn fault(world: &mut World, manners: Manners) {
         6 => world.kill(node),
         7 => world.power_off(node),
         8 if is_running => world.stop(node),
+        11 => {
+            world.kill(node);
+            world.start(node);
+        }
+        12 => {
+            world.power_off(node);
+            world.start(node);
+        }
         9 if is_running => {
             let session = world.rng.u64(1..);
             world.doubt(node, session);

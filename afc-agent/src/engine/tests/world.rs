@@ -1,107 +1,14 @@
 //! A cluster on one virtual clock: machines, a network that loses, delays, doubles, reorders and cuts, and a checker that
 //! looks at the promise after every step.
 
-use std::{cmp::Reverse, collections::BinaryHeap};
-
 use afc_ebpf::identity::{Epoch, NodeId, ServiceId};
 
-use super::machine::{Clock, Machine, Want};
-use crate::engine::{Event, Role, Safety, ServiceSetup, Setup, message::Message};
-
-/// One millisecond.
-pub(super) const MS: u64 = 1_000_000;
-/// The lease of every simulated cluster.
-pub(super) const LEASE: u64 = 25 * MS;
-/// Its interval.
-pub(super) const INTERVAL: u64 = 5 * MS;
-
-/// A planted bug: the simulation must find each.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Bug {
-    /// A restarted node votes at once.
-    NoQuarantine,
-    /// G is 0.75 L.
-    GuardBelowLease,
-    /// G is L, with clocks that differ by 11 %.
-    GuardWithoutMargin,
-    /// A lease counts from the grant's arrival.
-    LeaseFromArrival,
-    /// A grant for any epoch extends the lease.
-    GrantOfAnyEpoch,
-    /// A RELEASE counts for whatever epoch of its sender is on record.
-    ReleaseOfAnyEpoch,
-    /// The disk's floor is ignored.
-    FloorLost,
-    /// An adopting agent forgets what it voted.
-    RecordsLost,
-    /// A drop never reaches the kernel.
-    DropNotInTheKernel,
-}
-
-/// What the network does.
-#[derive(Clone, Copy, Debug)]
-pub(super) struct Network {
-    /// Of 1000 messages, how many are lost,
-    pub(super) lost: u32,
-    /// come twice,
-    pub(super) doubled: u32,
-    /// or are held up for up to `held_up_ns`.
-    pub(super) held_up: u32,
-    pub(super) held_up_ns: u64,
-    /// Every message takes at least this,
-    pub(super) delay_ns: u64,
-    /// and up to this more.
-    pub(super) jitter_ns: u64,
-}
-
-impl Network {
-    pub(super) const GOOD: Self = Self {
-        lost: 0,
-        doubled: 0,
-        held_up: 0,
-        held_up_ns: 0,
-        delay_ns: 20_000,
-        jitter_ns: 100_000,
-    };
-}
-
-/// How a cluster looks.
-#[derive(Clone, Debug)]
-pub(super) struct Shape {
-    pub(super) roles: Vec<Role>,
-    /// Home and backups of each service; the first is the home.
-    pub(super) services: Vec<Vec<u16>>,
-    pub(super) safety: Safety,
-    pub(super) preempt: bool,
-    pub(super) capacity: u32,
-    pub(super) start_grace_ns: u64,
-    /// Voters are the first so many nodes that are no gateways.
-    pub(super) voters: usize,
-}
-
-impl Shape {
-    /// Three homes, two passive backups.
-    pub(super) fn five() -> Self {
-        Self {
-            roles: vec![Role::Member; 5],
-            services: vec![vec![1, 4, 5], vec![2, 4, 5], vec![3, 4, 5]],
-            safety: Safety::Quorum,
-            preempt: false,
-            capacity: 1,
-            start_grace_ns: 100 * MS,
-            voters: 7,
-        }
-    }
-
-    /// Three members, one service that each may hold.
-    pub(super) fn three() -> Self {
-        Self {
-            roles: vec![Role::Member; 3],
-            services: vec![vec![1, 2, 3]],
-            ..Self::five()
-        }
-    }
-}
+use super::{
+    machine::{Clock, Machine, Want},
+    queue::Queue,
+    shape::{Bug, MS, Network, Shape},
+};
+use crate::engine::{Engine, Event, Role, ServiceSetup, Setup, message::Message};
 
 enum What {
     Deliver(Message),
@@ -116,10 +23,7 @@ pub(super) struct World {
     pub(super) network: Network,
     /// `cut[from][to]`.
     cut: Vec<Vec<bool>>,
-    queue: BinaryHeap<Reverse<(u64, u64, usize)>>,
-    payloads: Vec<Option<What>>,
-    free: Vec<usize>,
-    sequence: u64,
+    queue: Queue<What>,
     /// World time of each machine's next planned run; later ones in the queue are void.
     planned: Vec<u64>,
     pub(super) rng: fastrand::Rng,
@@ -150,7 +54,6 @@ impl World {
         let voters: Vec<NodeId> = nodes
             .iter()
             .filter(|(_, role)| *role != Role::Gateway)
-            .take(shape.voters)
             .map(|(id, _)| *id)
             .collect();
         let services: Vec<ServiceSetup> = shape
@@ -171,8 +74,8 @@ impl World {
                 role: *role,
                 safety: shape.safety,
                 session: 0,
-                lease_ns: LEASE,
-                interval_ns: INTERVAL,
+                lease_ns: shape.lease_ns,
+                interval_ns: shape.interval_ns,
                 nodes: nodes.clone(),
                 services: services.clone(),
                 capacity: shape.capacity,
@@ -193,10 +96,7 @@ impl World {
             machines,
             network: Network::GOOD,
             cut: vec![vec![false; count]; count],
-            queue: BinaryHeap::new(),
-            payloads: Vec::new(),
-            free: Vec::new(),
-            sequence: 0,
+            queue: Queue::new(),
             planned: vec![u64::MAX; count],
             rng,
             late_ns: 100_000,
@@ -227,6 +127,10 @@ impl World {
 
     pub(super) fn machine(&self, node: u16) -> &Machine {
         &self.machines[Self::place(node)]
+    }
+
+    pub(super) fn engine(&self, node: u16) -> &Engine {
+        self.machine(node).engine.as_ref().expect("the agent runs")
     }
 
     /// Powers a machine on if need be, and starts its agent.
@@ -367,19 +271,11 @@ impl World {
     }
 
     fn step(&mut self, end_ns: u64) -> bool {
-        let Some(Reverse((at_ns, _, slot))) = self.queue.peek().copied() else {
+        let Some((at_ns, what)) = self.queue.pop_by(end_ns) else {
             return false;
         };
-        if at_ns > end_ns {
-            return false;
-        }
-        self.queue.pop();
         self.now_ns = at_ns;
         self.steps += 1;
-        self.free.push(slot);
-        let Some(what) = self.payloads[slot].take() else {
-            return true;
-        };
         let place = match what {
             What::Deliver(message) => {
                 let place = Self::place(message.to.0);
@@ -418,7 +314,8 @@ impl World {
                 Want::Send(message) => self.send(message),
                 Want::WriteFloor(service, counter) => {
                     let took_ns = self.rng.u64(MS / 10..2 * MS);
-                    self.push(self.now_ns + took_ns, What::FloorWritten(place, service, counter));
+                    self.queue
+                        .push(self.now_ns + took_ns, What::FloorWritten(place, service, counter));
                 }
             }
         }
@@ -440,18 +337,7 @@ impl World {
 
     fn plan(&mut self, place: usize, at_ns: u64) {
         self.planned[place] = at_ns;
-        self.push(at_ns, What::Run(place));
-    }
-
-    fn push(&mut self, at_ns: u64, what: What) {
-        let slot = self.free.pop().unwrap_or(self.payloads.len());
-        if slot == self.payloads.len() {
-            self.payloads.push(Some(what));
-        } else {
-            self.payloads[slot] = Some(what);
-        }
-        self.sequence += 1;
-        self.queue.push(Reverse((at_ns, self.sequence, slot)));
+        self.queue.push(at_ns, What::Run(place));
     }
 
     fn send(&mut self, message: Message) {
@@ -469,7 +355,7 @@ impl World {
             if self.rng.u32(0..1000) < self.network.held_up {
                 delay_ns += self.rng.u64(0..=self.network.held_up_ns);
             }
-            self.push(self.now_ns + delay_ns, What::Deliver(message));
+            self.queue.push(self.now_ns + delay_ns, What::Deliver(message));
         }
     }
 

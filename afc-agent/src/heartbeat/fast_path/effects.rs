@@ -8,11 +8,7 @@ use super::FastPath;
 use crate::{
     clock,
     datapath::Claim,
-    engine::{
-        Effect,
-        effect::Leases,
-        message::Message,
-    },
+    engine::{Effect, effect::Leases, message::Message},
     heartbeat::mailbox::Notice,
 };
 
@@ -24,7 +20,11 @@ impl FastPath {
         while let Some(effect) = self.engine.poll_effect() {
             match effect {
                 Effect::Send(message) => self.queue(message),
-                Effect::Hold { service, epoch, leases } => self.hold(service, epoch, leases)?,
+                Effect::Hold {
+                    service,
+                    epoch,
+                    leases,
+                } => self.hold(service, epoch, leases)?,
                 Effect::Drop { service } => {
                     let index = self.index(service)?;
                     self.maps.drop_holding(index).map_err(io::Error::other)?;
@@ -41,9 +41,14 @@ impl FastPath {
                     let index = self.index(service)?;
                     self.maps.set_record(index, record);
                 }
-                Effect::ReserveFloor { service, counter } => self.tell(Notice::ReserveFloor { service, counter }),
+                Effect::ReserveFloor { service, counter } => {
+                    self.tell(Notice::ReserveFloor { service, counter })
+                }
                 Effect::GratuitousArp { service } => self.send_gratuitous(service)?,
-                Effect::Report(report) => self.tell(Notice::Report { at_ns: clock::boottime_ns(), report }),
+                Effect::Report(report) => self.tell(Notice::Report {
+                    at_ns: clock::boottime_ns(),
+                    report,
+                }),
                 Effect::Stopped => is_stopped = true,
             }
         }
@@ -63,7 +68,13 @@ impl FastPath {
     }
 
     fn queue(&mut self, mut message: Message) {
-        let Some(contact) = self.contacts.iter_mut().find(|contact| contact.node == message.to) else { return };
+        let Some(contact) = self
+            .contacts
+            .iter_mut()
+            .find(|contact| contact.node == message.to)
+        else {
+            return;
+        };
         message.sent_ns = clock::boottime_ns();
         let datagram = self.envelope.encode(&message, contact.sequence);
         contact.sequence += 2;
@@ -91,8 +102,8 @@ impl FastPath {
 
     fn index(&self, service: ServiceId) -> io::Result<u32> {
         let position = self.places.iter().position(|place| place.service == service);
-        position
-            .map(|index| index as u32)
-            .ok_or_else(|| io::Error::other(format!("the engine named an unknown service {:#010x}", service.0)))
+        position.map(|index| index as u32).ok_or_else(|| {
+            io::Error::other(format!("the engine named an unknown service {:#010x}", service.0))
+        })
     }
 }
