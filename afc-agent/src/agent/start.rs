@@ -67,7 +67,10 @@ impl Agent {
         }
         let address = config.this_node().address;
         let socket = HeartbeatSocket::bind(address, config.heartbeat.port).with_context(|| {
-            format!("cannot receive heartbeats on {address}:{}; give this machine that address", config.heartbeat.port)
+            format!(
+                "cannot receive heartbeats on {address}:{}; give this machine that address",
+                config.heartbeat.port
+            )
         })?;
         let mut datapath = Datapath::load(&parts::options(&config))?;
         let session = Session::choose(&config, &datapath, &keys)?;
@@ -129,14 +132,23 @@ impl Agent {
     ) -> Result<FastPath> {
         let config = Arc::clone(&self.config);
         let seed = random()?;
-        let engine = Engine::new(parts::setup(&config, self.session, seed), restored, clock::boottime_ns());
+        let engine = Engine::new(
+            parts::setup(&config, self.session, seed),
+            restored,
+            clock::boottime_ns(),
+        );
         *self.view.lock().expect("nobody else has the view yet") = View::with_room_for(&engine);
         let mut gratuitous = Vec::with_capacity(self.datapath.modes().len());
         for interface in self.datapath.modes() {
             let opened = GratuitousArp::open(interface.ifindex, interface.mac);
-            gratuitous.push(opened.with_context(|| format!("cannot send ARP on {}; CAP_NET_RAW is needed", interface.name))?);
+            gratuitous.push(
+                opened.with_context(|| {
+                    format!("cannot send ARP on {}; CAP_NET_RAW is needed", interface.name)
+                })?,
+            );
         }
-        self.datapath.set_settings(&parts::settings(&config, keys, self.session))?;
+        self.datapath
+            .set_settings(&parts::settings(&config, keys, self.session))?;
         maps.set_agent_until(clock::boottime_ns() + config.agent.agent_timeout.as_nanos() as u64);
         Ok(FastPath {
             engine,
@@ -159,8 +171,14 @@ impl Agent {
     /// Tells the kernel the link addresses that are known already, so that it can redirect before the first heartbeat.
     async fn seed_neighbours(&mut self) -> Result<()> {
         for neighbour in self.network.neighbours().await? {
-            if let Some(node) = self.config.nodes.iter().find(|node| node.address == neighbour.address) {
-                self.datapath.seed_neighbour(node.id, neighbour.mac, neighbour.ifindex)?;
+            if let Some(node) = self
+                .config
+                .nodes
+                .iter()
+                .find(|node| node.address == neighbour.address)
+            {
+                self.datapath
+                    .seed_neighbour(node.id, neighbour.mac, neighbour.ifindex)?;
             }
         }
         Ok(())
@@ -180,21 +198,31 @@ impl Agent {
         let floors = match &self.state.loaded {
             Loaded::FirstStart | Loaded::Known => None,
             Loaded::Lost => Some("the file of floors is gone".to_owned()),
-            Loaded::Damaged { kept, damage } => {
-                Some(format!("the file of floors is damaged ({damage}) and kept as {}", kept.display()))
-            }
+            Loaded::Damaged { kept, damage } => Some(format!(
+                "the file of floors is damaged ({damage}) and kept as {}",
+                kept.display()
+            )),
         };
         if let Some(problem) = floors {
-            let text = format!("{problem}: until services move on, this node trusts the other voters' memory of their epochs");
+            let text = format!(
+                "{problem}: until services move on, this node trusts the other voters' memory of their epochs"
+            );
             self.report(Happening::new(EventKind::Fault, text));
         }
         if is_adopted {
-            self.report(Happening::new(EventKind::Adopted, "goes on with the programs and maps of the agent before it"));
+            self.report(Happening::new(
+                EventKind::Adopted,
+                "goes on with the programs and maps of the agent before it",
+            ));
         } else {
             self.report(Happening::new(EventKind::Started, "started with a new session"));
         }
         for interface in self.datapath.modes() {
-            let text = format!("XDP is attached to {} in {} mode", interface.name, interface.mode.name());
+            let text = format!(
+                "XDP is attached to {} in {} mode",
+                interface.name,
+                interface.mode.name()
+            );
             self.report(Happening::new(EventKind::Interface, text));
         }
     }
@@ -207,10 +235,16 @@ impl Session {
             let now = parts::settings(config, keys, adopted.settings.session);
             let lives = clock::boottime_ns() < adopted.agent_until_ns;
             if lives && now == adopted.settings && has_services(datapath, config)? {
-                return Ok(Self { id: adopted.settings.session, is_adopted: true });
+                return Ok(Self {
+                    id: adopted.settings.session,
+                    is_adopted: true,
+                });
             }
         }
-        Ok(Self { id: random()?.max(1), is_adopted: false })
+        Ok(Self {
+            id: random()?.max(1),
+            is_adopted: false,
+        })
     }
 
     /// What the engine starts from; for a new session the maps are emptied first, but for what floors they know.
@@ -231,7 +265,11 @@ impl Session {
             return Ok(restored);
         }
         let same_services = has_services(datapath, config)?;
-        let kept = if same_services { restore::kept_floors(config, maps) } else { Default::default() };
+        let kept = if same_services {
+            restore::kept_floors(config, maps)
+        } else {
+            Default::default()
+        };
         // Fences, and answers nobody yet.
         datapath.set_settings(&parts::settings(config, keys, 0))?;
         maps.clear()?;
@@ -256,13 +294,27 @@ fn rehold(maps: &mut FastMaps, index: u32, service: &ServiceConfig, others: &[No
     if holding.is_held() {
         let word = OwnerWord(holding.word);
         let leases = Leases::CarriedOver;
-        maps.hold(index, &Claim { service: service.id, word, others, now_ns: clock::boottime_ns(), leases })?;
+        maps.hold(
+            index,
+            &Claim {
+                service: service.id,
+                word,
+                others,
+                now_ns: clock::boottime_ns(),
+                leases,
+            },
+        )?;
     }
     Ok(())
 }
 
 /// The virtual IPs of every service that this node may serve.
 fn virtual_ips(config: &Config) -> BTreeSet<Ipv4Addr> {
-    let eligible = config.services.iter().filter(|service| service.candidates.contains(&config.agent.node));
-    eligible.flat_map(|service| service.addresses.iter().map(|virtual_ip| virtual_ip.address)).collect()
+    let eligible = config
+        .services
+        .iter()
+        .filter(|service| service.candidates.contains(&config.agent.node));
+    eligible
+        .flat_map(|service| service.addresses.iter().map(|virtual_ip| virtual_ip.address))
+        .collect()
 }
