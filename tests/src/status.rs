@@ -96,21 +96,18 @@ impl Lab {
             .all(|node| self.status(node).is_ok_and(|status| at_home(&status)))
     }
 
-    /// Waits until every agent that runs hears every node that votes: a cluster that has got over its last failure.
+    /// Waits until every agent that runs hears every member: a cluster that has got over its last failure.
     ///
     /// # Errors
     /// When they don't within `timeout`.
     pub fn wait_until_whole(&self, timeout: Duration) -> Result<()> {
-        wait_for("every agent hears every node that votes", timeout, || {
-            self.is_whole()
-        })
-        .map(drop)
+        wait_for("every agent hears every member", timeout, || self.is_whole()).map(drop)
     }
 
-    /// Whether every agent that runs hears every node that votes.
+    /// Whether every agent that runs hears every member. Nobody probes a witness, so nobody can say that of one.
     pub fn is_whole(&self) -> bool {
-        let voters = || self.spec().nodes.iter().filter(|node| node.role != Role::Gateway);
-        let hears_all = |status: &Value| voters().all(|voter| is_alive(status, &voter.name));
+        let members = || self.spec().nodes.iter().filter(|node| node.role == Role::Member);
+        let hears_all = |status: &Value| members().all(|member| is_alive(status, &member.name));
         self.running()
             .iter()
             .all(|node| self.status(node).is_ok_and(|status| hears_all(&status)))

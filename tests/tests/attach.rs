@@ -3,6 +3,7 @@
 use std::{
     fs,
     path::{Path, PathBuf},
+    process::Command,
 };
 
 use afc_agent::datapath::{Datapath, DatapathError, EgressHook, Mode, Options, WantedMode};
@@ -61,9 +62,19 @@ impl Pair {
     }
 
     fn has_xdp(&self, interface: &str) -> bool {
-        self.node
-            .output(&format!("ip link show {interface}"))
+        self.output(&format!("ip link show {interface}"))
             .contains("prog/xdp")
+    }
+
+    /// What a command prints in the node's namespace.
+    fn output(&self, command: &str) -> String {
+        let mut words = command.split_whitespace();
+        let program = words.next().expect("a program");
+        let output = self
+            .node
+            .inside(|| Command::new(program).args(words).output())
+            .expect("it runs");
+        String::from_utf8_lossy(&output.stdout).into_owned()
     }
 }
 
@@ -108,7 +119,7 @@ fn auto_takes_generic_on_a_veth_whose_peer_has_no_program() {
     let pair = Pair::new("generic");
     let datapath = pair.open(&pair.options(&["eth0"])).expect("opened");
     assert_eq!(mode_of(&datapath), Mode::Generic);
-    assert!(pair.node.output("ip link show eth0").contains("xdpgeneric"));
+    assert!(pair.output("ip link show eth0").contains("xdpgeneric"));
 }
 
 #[test]
@@ -201,7 +212,7 @@ fn a_wanted_mode_replaces_a_link_of_another_mode() {
     };
     let datapath = pair.open(&native).expect("native");
     assert_eq!(mode_of(&datapath), Mode::Native);
-    assert!(!pair.node.output("ip link show eth0").contains("xdpgeneric"));
+    assert!(!pair.output("ip link show eth0").contains("xdpgeneric"));
 }
 
 #[test]
@@ -258,8 +269,7 @@ fn without_tcx_the_fence_hangs_on_clsact_is_replaced_by_a_restart_and_goes_with_
         ..pair.options(&["eth0"])
     };
     let filters = || {
-        pair.node
-            .output("tc filter show dev eth0 egress")
+        pair.output("tc filter show dev eth0 egress")
             .matches("handle 0x1 afc_egress")
             .count()
     };

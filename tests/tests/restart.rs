@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use afc_lab::{LabSpec, Scene, clock::now_ns, hold_for, status, status::Expected};
+use afc_lab::{LabSpec, Scene, clock::now_ns, hold_for, scene::IN_FLIGHT_NS, status, status::Expected};
 
 const SOON: Duration = Duration::from_secs(10);
 const RATE: u32 = 1000;
@@ -32,7 +32,7 @@ fn an_agent_killed_and_restarted_in_time_loses_no_packet_and_moves_nothing() {
     })
     .unwrap();
 
-    let window = from_ns..now_ns() - SETTLED_NS;
+    let window = from_ns..now_ns() - IN_FLIGHT_NS;
     let sight = scene.sight("web-1", &window);
     println!("gateway: {:?}\ndirect: {:?}", sight.gateway, sight.direct);
     assert_eq!(scene.owners("web-1", &window), ["n1"]);
@@ -58,6 +58,3 @@ fn an_agent_that_stays_dead_loses_its_service_when_its_time_is_up() {
     assert_eq!(sight.overlaps, []);
     assert_eq!(sight.phases.len(), 2, "{:?}", sight.phases);
 }
-
-/// Answers to the last packets may still be on their way.
-const SETTLED_NS: u64 = 50_000_000;

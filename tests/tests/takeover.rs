@@ -7,8 +7,8 @@
 use std::{ops::Range, time::Duration};
 
 use afc_lab::{
-    LabSpec, Scene, clock::now_ns, fault::Direction, hold_for, report::millis, spec::Timing,
-    status::Expected, wait_for,
+    LabSpec, Scene, clock::now_ns, fault::Direction, hold_for, report::millis, scene::IN_FLIGHT_NS,
+    spec::Timing, status::Expected, wait_for,
 };
 
 /// For something that should take tens of milliseconds, on a machine that is busy with other things.
@@ -61,6 +61,11 @@ fn await_takeover(scene: &Scene, service: &str, since: &Range<u64>, seen_by: &[&
     owner
 }
 
+/// A little before now: before the failure that follows, and after every answer that may still be on its way.
+fn just_before() -> u64 {
+    now_ns() - IN_FLIGHT_NS
+}
+
 /// Checks that clients never saw two owners at once, and `service` go exactly this way.
 fn assert_path(scene: &Scene, service: &str, since_ns: u64, path: &[&str]) {
     let window = since_ns..now_ns();
@@ -106,7 +111,7 @@ fn assert_stays(scene: &Scene, service: &str, owner: &str, seen_by: &[&str]) {
 #[test]
 fn a_power_cut_moves_the_service_to_a_passive_node_and_its_return_moves_nothing() {
     let scene = settled(LabSpec::five_nodes());
-    let cut_ns = now_ns();
+    let cut_ns = just_before();
     scene.lab.power_cut("n1").unwrap();
     let owner = await_takeover(
         &scene,
@@ -126,7 +131,7 @@ fn a_power_cut_moves_the_service_to_a_passive_node_and_its_return_moves_nothing(
 #[test]
 fn an_agent_frozen_beyond_its_timeout_is_fenced_and_may_not_serve_when_it_goes_on() {
     let scene = settled(with_short_agent_timeout());
-    let frozen_ns = now_ns();
+    let frozen_ns = just_before();
     scene.lab.freeze("n1").unwrap();
     let owner = await_takeover(
         &scene,
@@ -144,7 +149,7 @@ fn an_agent_frozen_beyond_its_timeout_is_fenced_and_may_not_serve_when_it_goes_o
 #[test]
 fn a_node_cut_off_both_ways_loses_its_service_to_exactly_one_other() {
     let scene = settled(LabSpec::five_nodes());
-    let cut_ns = now_ns();
+    let cut_ns = just_before();
     scene.lab.cut("n1").unwrap();
     let owner = await_takeover(
         &scene,
@@ -160,7 +165,7 @@ fn a_node_cut_off_both_ways_loses_its_service_to_exactly_one_other() {
 #[test]
 fn a_minority_is_fenced_although_its_clients_still_reach_it() {
     let scene = settled(LabSpec::five_nodes());
-    let cut_ns = now_ns();
+    let cut_ns = just_before();
     scene.lab.partition(&["n1", "n2"]).unwrap();
     let majority = ["n3", "n4", "n5"];
     let first = await_takeover(&scene, "web-1", &(cut_ns..u64::MAX), &majority);
@@ -187,18 +192,20 @@ fn a_one_way_cut_from_a_backup_to_the_owner_moves_nothing() {
 
 fn one_way_cut_moves_nothing(direction: Direction) {
     let scene = settled(LabSpec::five_nodes());
-    let cut_ns = now_ns();
+    let cut_ns = just_before();
     scene.lab.cut_one_way(direction).unwrap();
     assert_stays(&scene, "web-1", "n1", &["n1", "n2", "n3", "n4", "n5", "gw"]);
     for (service, home) in SERVICES.iter().zip(["n1", "n2", "n3"]) {
         assert_path(&scene, service, cut_ns, &[home]);
+        let sight = scene.sight(service, &(cut_ns..just_before()));
+        assert_eq!((sight.gateway.lost, sight.direct.lost), (0, 0), "{service}");
     }
 }
 
 #[test]
 fn a_node_that_is_heard_by_nobody_loses_its_service() {
     let scene = settled(LabSpec::five_nodes());
-    let cut_ns = now_ns();
+    let cut_ns = just_before();
     scene.lab.mute("n1").unwrap();
     let owner = await_takeover(
         &scene,
@@ -214,7 +221,7 @@ fn a_node_that_is_heard_by_nobody_loses_its_service() {
 #[test]
 fn a_clean_stop_hands_over_without_waiting_for_a_timeout() {
     let scene = settled(LabSpec::five_nodes());
-    let stop_ns = now_ns();
+    let stop_ns = just_before();
     let status = scene.lab.stop("n1").unwrap();
     assert!(status.success(), "{status:?}");
     let owner = await_takeover(
@@ -237,7 +244,7 @@ fn a_clean_stop_hands_over_without_waiting_for_a_timeout() {
 #[test]
 fn two_nodes_that_fail_together_go_to_two_backups() {
     let scene = settled(LabSpec::five_nodes());
-    let cut_ns = now_ns();
+    let cut_ns = just_before();
     scene.lab.power_cut("n1").unwrap();
     scene.lab.power_cut("n2").unwrap();
     let alive = ["n3", "n4", "n5", "gw"];

@@ -146,8 +146,8 @@ impl Engine {
         self.note_holder(at, word);
     }
 
-    /// Two nodes announce one service. "Again after any episode with two announcers": the higher one calls its traffic
-    /// back, once a lease at most.
+    /// Two nodes announce one service. "Again after any episode with two announcers": the higher one calls
+    /// its traffic back, once a lease at most.
     fn meet_announcer(&mut self, at: ServiceAt, word: OwnerWord, now_ns: u64) {
         let (service, me, lease_ns) = (self.services.key(at), self.me, self.timing.lease_ns);
         let Some(holding) = &mut self.services[at].holding else {

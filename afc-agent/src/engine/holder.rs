@@ -32,7 +32,8 @@ impl Engine {
         }
     }
 
-    /// "Its floor persisted first. Its own vote follows the voter's rule." The epoch, once it is on the own record.
+    /// "Its floor persisted first. Its own vote follows the voter's rule." The epoch, once it is on the own
+    /// record.
     pub(super) fn vote_for_own(&mut self, at: ServiceAt, now_ns: u64) -> Option<Epoch> {
         let epoch = self.services[at].next_epoch(self.me)?;
         let standing = Standing {
@@ -41,7 +42,7 @@ impl Engine {
             reserved: self.services[at].reserved,
             guard_ns: self.timing.guard_ns,
         };
-        let ask = Ask { from: self.me, epoch };
+        let ask = Ask::of(epoch.owned_by(self.me));
         match record::decide(self.services[at].record, standing, ask, now_ns) {
             Decision::Grant(granted) | Decision::DropAndGrant(granted) => {
                 self.set_record(at, record::held(granted));
@@ -111,8 +112,8 @@ impl Engine {
             self.counters.stale += u64::from(!word.is_none());
             return;
         };
-        // "A holding without a majority for L is dropped by the kernel, for good. Userspace then RELEASEs it and waits
-        // a random time."
+        // "A holding without a majority for L is dropped by the kernel, for good. Userspace then RELEASEs it
+        // and waits a random time."
         if word.is_none() {
             self.drop_holding(at, DropCause::Lapsed, now_ns);
             return;
@@ -292,7 +293,8 @@ impl Engine {
         }
     }
 
-    /// With `preempt` the home takes its service back: its holder releases it once the home has answered for a while.
+    /// With `preempt` the home takes its service back: its holder releases it once the home has answered for
+    /// a while.
     fn is_home_back(&self, at: ServiceAt, now_ns: u64) -> bool {
         let service = &self.services[at];
         let is_serving = service

@@ -1,7 +1,7 @@
 //! The clock: whom to probe and when, and everything else that is due at a tick.
 //!
-//! "Each voter probes the holders of the services it votes for at `interval`, their available backups at a tenth of that
-//! rate, nobody else."
+//! "Each voter probes the holders of the services it votes for at `interval`, their available backups at a
+//! tenth of that rate, nobody else."
 
 use afc_ebpf::{identity::OwnerWord, wire::Kind};
 
@@ -71,7 +71,8 @@ impl Engine {
         };
     }
 
-    /// A part of an interval that differs between neighbours' numbers, so that voters do not probe in one burst.
+    /// A part of an interval that differs between neighbours' numbers, so that voters do not probe in one
+    /// burst.
     fn phase_ns(&self) -> u64 {
         self.timing.interval_ns / 8 * u64::from(self.me.0 % 8)
     }

@@ -1,8 +1,9 @@
-//! An owner that raises its own epoch, because a voter has a higher one, that nobody holds, on record or as its floor.
+//! An owner that raises its own epoch, because a voter has a higher one, that nobody holds, on record or as
+//! its floor.
 //!
-//! It goes on serving under its epoch until a majority has the higher one on record, and only then holds that: an epoch is
-//! never served that a later claim elsewhere could come out below. A userspace that stops half-way leaves the old epoch,
-//! which those voters renew no more.
+//! It goes on serving under its epoch until a majority has the higher one on record, and only then holds
+//! that: an epoch is never served that a later claim elsewhere could come out below. A userspace that stops
+//! half-way leaves the old epoch, which those voters renew no more.
 
 use super::{
     Effect, Engine,
@@ -14,8 +15,8 @@ use super::{
 use afc_ebpf::identity::OwnerWord;
 
 impl Engine {
-    /// "An owner that finds a higher, released epoch on record raises its own": asked as a trial first, so that it changes
-    /// epochs only where a majority can follow.
+    /// "An owner that finds a higher, released epoch on record raises its own": asked as a trial first, so
+    /// that it changes epochs only where a majority can follow.
     pub(super) fn handle_renewal_refused(
         &mut self,
         at: ServiceAt,
@@ -95,7 +96,8 @@ impl Engine {
         self.serve(at, now_ns);
     }
 
-    /// A raise that found no majority in time, or whose lease ran out: fenced first, then a claim like any other.
+    /// A raise that found no majority in time, or whose lease ran out: fenced first, then a claim like any
+    /// other.
     pub(super) fn tick_raise(&mut self, at: ServiceAt, now_ns: u64) {
         let Some(holding) = self.services[at].holding else {
             return;

@@ -1,6 +1,8 @@
-//! When one node suspects another: "late me, late peer" (design.md section 2). Pure; suspicion moves nothing by itself.
+//! When one node suspects another: "late me, late peer" (design.md section 2). Pure; suspicion moves nothing
+//! by itself.
 //!
-//! A verdict uses the kernel's receive times and the probes that were really sent, never the time userspace looked.
+//! A verdict uses the kernel's receive times and the probes that were really sent, never the time userspace
+//! looked.
 
 use super::event::Heard;
 
@@ -87,7 +89,8 @@ impl Liveness {
         Some(Verdict::Alive)
     }
 
-    /// Whether it is alive as far as is known: it answers; or nobody probes it, as a witness, and it was heard lately.
+    /// Whether it is alive as far as is known: it answers; or nobody probes it, as a witness, and it was
+    /// heard lately.
     pub(super) fn is_alive(&self, lately_ns: u64, now_ns: u64) -> bool {
         match self.life {
             Life::Alive { .. } => true,
@@ -105,8 +108,8 @@ impl Liveness {
         }
     }
 
-    /// "A tick that ran late sent no probe, so it proves nothing about the peer": after a pause of a whole lease,
-    /// one more probe must go unanswered.
+    /// "A tick that ran late sent no probe, so it proves nothing about the peer": after a pause of a whole
+    /// lease, one more probe must go unanswered.
     pub(super) fn paused(&mut self) {
         self.unanswered = self.unanswered.min(UNANSWERED_MIN - 1);
     }

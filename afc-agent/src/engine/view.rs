@@ -13,7 +13,8 @@ use super::{
     setup::{Role, Safety},
 };
 
-/// A node that probes this one each tenth interval, and is itself probed by nobody, counts as alive for so many.
+/// A node that probes this one each tenth interval, and is itself probed by nobody, counts as alive for so
+/// many.
 const HEARD_INTERVALS: u64 = 30;
 
 /// One service as this node sees it.

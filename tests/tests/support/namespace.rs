@@ -18,15 +18,18 @@ impl Namespace {
     /// Makes the namespace. Fails loudly without root: these tests are about the kernel.
     pub(crate) fn new(label: &str) -> Self {
         // SAFETY: geteuid has no precondition.
+        let user = unsafe { libc::geteuid() };
         assert_eq!(
-            unsafe { libc::geteuid() },
-            0,
+            user, 0,
             "this test needs root: it loads BPF programs into the kernel"
         );
         let name = format!("afc-{}-{label}", std::process::id());
         run("ip", &["netns", "add", &name]);
         let namespace = Self { name };
         namespace.ip("link set lo up");
+        // Neighbour discovery would be counted among the packets of a test.
+        let _no_ipv6_here =
+            namespace.inside(|| fs::write("/proc/sys/net/ipv6/conf/default/disable_ipv6", "1"));
         namespace
     }
 
@@ -35,14 +38,6 @@ impl Namespace {
         let mut all = vec!["-n", &self.name];
         all.extend(arguments.split_whitespace());
         run("ip", &all);
-    }
-
-    /// What a command prints in the namespace.
-    pub(crate) fn output(&self, command: &str) -> String {
-        let mut all = vec!["netns", "exec", &self.name];
-        all.extend(command.split_whitespace());
-        let output = Command::new("ip").args(&all).output().expect("ip runs");
-        String::from_utf8_lossy(&output.stdout).into_owned()
     }
 
     /// A veth pair: `inner` here, `outer` in `other`. Both are up.
@@ -61,11 +56,8 @@ impl Namespace {
         thread::scope(|scope| {
             let thread = scope.spawn(move || {
                 // SAFETY: the descriptor is that of a network namespace; only this thread moves.
-                assert_eq!(
-                    unsafe { libc::setns(file.as_raw_fd(), libc::CLONE_NEWNET) },
-                    0,
-                    "entered"
-                );
+                let status = unsafe { libc::setns(file.as_raw_fd(), libc::CLONE_NEWNET) };
+                assert_eq!(status, 0, "entered");
                 work()
             });
             thread

@@ -1,4 +1,5 @@
-//! Whatever comes in, an engine neither panics nor gives a grant without a record; and it counts what it ignored.
+//! Whatever comes in, an engine neither panics nor gives a grant without a record; and it counts what it
+//! ignored.
 
 use std::collections::HashSet;
 

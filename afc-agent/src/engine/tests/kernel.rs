@@ -1,6 +1,7 @@
 //! The kernel of one simulated machine: what XDP and the maps do, on the real [`Holding`] arithmetic.
 //!
-//! Harsher than the real one in one thing: there is no replay window, so doubled and very late messages arrive.
+//! Harsher than the real one in one thing: there is no replay window, so doubled and very late messages
+//! arrive.
 
 use afc_ebpf::{
     identity::{Epoch, NodeId, OwnerWord, ServiceId},

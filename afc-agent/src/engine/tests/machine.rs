@@ -1,4 +1,5 @@
-//! One simulated machine: a clock of its own, a kernel that goes on by itself, a process that may pause or die, a disk.
+//! One simulated machine: a clock of its own, a kernel that goes on by itself, a process that may pause or
+//! die, a disk.
 
 use std::collections::VecDeque;
 

@@ -38,140 +38,101 @@ fn standing() -> Standing {
     }
 }
 
+/// (why, record, standing, who asks, counter asked, what is refused)
+type Row = (&'static str, Record, Standing, NodeId, u32, Option<Refusal>);
+
+fn assert_decided((why, record, standing, from, counter, refusal): Row) {
+    let ask = Ask {
+        from,
+        epoch: epoch(counter, from),
+    };
+    let granted = match (record::decide(record, standing, ask, NOW), standing.own) {
+        (Decision::Grant(granted), OwnHolding::Nothing)
+        | (Decision::DropAndGrant(granted), OwnHolding::Yielding(_)) => granted,
+        (decision, _) => {
+            assert_eq!(refusal.map(Decision::Refuse), Some(decision), "{why}");
+            return;
+        }
+    };
+    assert_eq!(refusal, None, "{why}");
+    assert_eq!(OwnerWord(granted.word), ask.epoch.owned_by(from), "{why}");
+    assert_eq!(granted.guard_until_ns, NOW + GUARD, "{why}");
+    assert!(
+        OwnerWord(granted.floor).epoch() >= ask.epoch,
+        "{why}: the floor covers every grant"
+    );
+    assert!(granted.floor >= record.floor, "{why}: the floor never sinks");
+}
+
 #[test]
-fn a_voter_grants_and_refuses_as_the_table_says() {
-    let none = Record::default();
+fn a_voter_that_holds_nothing_goes_by_its_record() {
+    let free = standing();
     let guarded = record(A, 5, NOW + 1, 5);
     let run_out = record(A, 5, NOW, 5);
     let released = record(NodeId::NONE, 5, 0, 5);
-    let quarantine = Standing {
+    let (guard, below) = (Some(Refusal::Guarded), Some(Refusal::BelowRecord));
+    let rows: &[Row] = &[
+        ("nothing on record", Record::default(), free, A, 1, None),
+        ("the holder renews", guarded, free, A, 5, None),
+        ("the holder raises", guarded, free, A, 6, None),
+        ("the holder's older epoch", guarded, free, A, 4, below),
+        ("another, guarded", guarded, free, B, 6, guard),
+        ("another below, guarded", guarded, free, B, 4, guard),
+        ("another, run out", run_out, free, B, 6, None),
+        ("another below, run out", run_out, free, B, 4, below),
+        ("another after a release", released, free, B, 6, None),
+        ("what was released", released, free, A, 5, below),
+    ];
+    rows.iter().for_each(|row| assert_decided(*row));
+}
+
+#[test]
+fn a_voter_grants_nothing_below_its_floor_or_beyond_its_disk_or_in_quarantine() {
+    let free = standing();
+    let in_quarantine = Standing {
         in_quarantine: true,
-        ..standing()
+        ..free
+    };
+    let above = record(NodeId::NONE, 5, 0, 7);
+    let guarded = record(A, 5, NOW + 1, 5);
+    let rows: &[Row] = &[
+        ("at the floor", above, free, B, 7, None),
+        ("below it", above, free, B, 6, Some(Refusal::BelowFloor)),
+        ("at the end of the block", guarded, free, A, 100, None),
+        ("beyond it", guarded, free, A, 101, Some(Refusal::FloorPending)),
+        (
+            "the holder",
+            guarded,
+            in_quarantine,
+            A,
+            5,
+            Some(Refusal::Quarantine),
+        ),
+    ];
+    rows.iter().for_each(|row| assert_decided(*row));
+}
+
+#[test]
+fn a_voter_that_holds_gives_way_only_without_a_lease_and_only_to_a_higher_epoch() {
+    let own = Record {
+        guard_until_ns: u64::MAX,
+        ..record(ME, 5, 0, 5)
     };
     let protected = Standing {
         own: OwnHolding::Protected,
         ..standing()
     };
-    let yielding = |counter| Standing {
-        own: OwnHolding::Yielding(epoch(counter, ME)),
+    let yielding = Standing {
+        own: OwnHolding::Yielding(epoch(5, ME)),
         ..standing()
     };
-    let own = Record {
-        guard_until_ns: u64::MAX,
-        ..record(ME, 5, 0, 5)
-    };
-    // (what, record, standing, who asks, counter asked, refusal)
-    let table = [
-        ("nothing on record", none, standing(), A, 1, None),
-        ("the holder renews", guarded, standing(), A, 5, None),
-        ("the holder raises", guarded, standing(), A, 6, None),
-        (
-            "the holder's older epoch",
-            guarded,
-            standing(),
-            A,
-            4,
-            Some(Refusal::BelowRecord),
-        ),
-        (
-            "another, the guard runs",
-            guarded,
-            standing(),
-            B,
-            6,
-            Some(Refusal::Guarded),
-        ),
-        (
-            "another below, the guard runs",
-            guarded,
-            standing(),
-            B,
-            4,
-            Some(Refusal::Guarded),
-        ),
-        ("another, the guard has run out", run_out, standing(), B, 6, None),
-        (
-            "another below, the guard has run out",
-            run_out,
-            standing(),
-            B,
-            4,
-            Some(Refusal::BelowRecord),
-        ),
-        ("another after a release", released, standing(), B, 6, None),
-        (
-            "the released epoch again",
-            released,
-            standing(),
-            A,
-            5,
-            Some(Refusal::BelowRecord),
-        ),
-        (
-            "at the floor",
-            record(NodeId::NONE, 5, 0, 7),
-            standing(),
-            B,
-            7,
-            None,
-        ),
-        (
-            "below the floor",
-            record(NodeId::NONE, 5, 0, 7),
-            standing(),
-            B,
-            6,
-            Some(Refusal::BelowFloor),
-        ),
-        (
-            "beyond the disk",
-            none,
-            standing(),
-            A,
-            101,
-            Some(Refusal::FloorPending),
-        ),
-        (
-            "in quarantine",
-            guarded,
-            quarantine,
-            A,
-            5,
-            Some(Refusal::Quarantine),
-        ),
-        ("a protected holding", own, protected, B, 9, Some(Refusal::Held)),
-        ("a yielding holding, a higher epoch", own, yielding(5), B, 6, None),
-        (
-            "a yielding holding, its own epoch's equal",
-            own,
-            yielding(9),
-            B,
-            8,
-            Some(Refusal::Held),
-        ),
+    let held = Some(Refusal::Held);
+    let rows: &[Row] = &[
+        ("with a lease", own, protected, B, 9, held),
+        ("without, a higher one", own, yielding, B, 6, None),
+        ("without, a lower one", own, yielding, B, 4, held),
     ];
-    for (what, record, standing, from, counter, refusal) in table {
-        let ask = Ask {
-            from,
-            epoch: epoch(counter, from),
-        };
-        let granted = match (record::decide(record, standing, ask, NOW), standing.own) {
-            (Decision::Grant(granted), OwnHolding::Nothing)
-            | (Decision::DropAndGrant(granted), OwnHolding::Yielding(_)) => granted,
-            (decision, _) => {
-                assert_eq!(refusal.map(Decision::Refuse), Some(decision), "{what}");
-                continue;
-            }
-        };
-        assert_eq!(refusal, None, "{what}");
-        assert_eq!(OwnerWord(granted.word), ask.epoch.owned_by(from), "{what}");
-        assert_eq!(granted.guard_until_ns, NOW + GUARD, "{what}");
-        assert!(
-            OwnerWord(granted.floor).epoch() >= ask.epoch,
-            "{what}: the floor is at or above every grant"
-        );
-        assert!(granted.floor >= record.floor, "{what}: the floor never sinks");
-    }
+    rows.iter().for_each(|row| assert_decided(*row));
 }
 
 #[test]

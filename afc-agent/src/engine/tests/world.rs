@@ -1,5 +1,5 @@
-//! A cluster on one virtual clock: machines, a network that loses, delays, doubles, reorders and cuts, and a checker that
-//! looks at the promise after every step.
+//! A cluster on one virtual clock: machines, a network that loses, delays, doubles, reorders and cuts, and a
+//! checker that looks at the promise after every step.
 
 use afc_ebpf::identity::{Epoch, NodeId, ServiceId};
 
