@@ -102,9 +102,11 @@ impl Network {
     /// It does not exist, or is no Ethernet interface.
     pub async fn link(&self, name: &str) -> Result<Link, NetworkError> {
         let message = self.link_message(name).await?;
-        let mac = message.attributes.iter().find_map(|attribute| match attribute {
-            LinkAttribute::Address(bytes) => mac(bytes),
-            _ => None,
+        let mac = message.attributes.iter().find_map(|attribute| {
+            let LinkAttribute::Address(bytes) = attribute else {
+                return None;
+            };
+            mac(bytes)
         });
         let mac = mac.ok_or_else(|| NetworkError::NotEthernet {
             name: name.to_owned(),
@@ -205,13 +207,17 @@ fn is_stale(message: &AddressMessage, keep: &BTreeSet<Ipv4Addr>) -> bool {
 }
 
 fn neighbour(entry: &NeighbourMessage) -> Option<Neighbour> {
-    let address = entry.attributes.iter().find_map(|attribute| match attribute {
-        NeighbourAttribute::Destination(NeighbourAddress::Inet(address)) => Some(*address),
-        _ => None,
+    let address = entry.attributes.iter().find_map(|attribute| {
+        let NeighbourAttribute::Destination(NeighbourAddress::Inet(address)) = attribute else {
+            return None;
+        };
+        Some(*address)
     })?;
-    let mac = entry.attributes.iter().find_map(|attribute| match attribute {
-        NeighbourAttribute::LinkLayerAddress(bytes) => mac(bytes),
-        _ => None,
+    let mac = entry.attributes.iter().find_map(|attribute| {
+        let NeighbourAttribute::LinkLayerAddress(bytes) = attribute else {
+            return None;
+        };
+        mac(bytes)
     })?;
     Some(Neighbour {
         address,

@@ -112,3 +112,76 @@ fn lacking(config: &Config) -> Vec<Lack> {
     }
     found
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Checks a file with this text; what was printed and whether it passed.
+    fn checked(text: &str, json: bool) -> (String, Result<(), CliError>) {
+        let dir = tempfile::tempdir().unwrap();
+        let file = dir.path().join("afc.toml");
+        std::fs::write(&file, text).unwrap();
+        let mut out = Vec::new();
+        let result = check(&file, json, &mut out);
+        (String::from_utf8(out).unwrap(), result)
+    }
+
+    const EXAMPLE: &str = include_str!("../../../deploy/afc.toml");
+
+    #[test]
+    fn what_this_machine_lacks_is_a_warning_and_the_file_passes() {
+        let (printed, result) = checked(&EXAMPLE.replace("eth0", "no-such-link0"), false);
+        assert!(result.is_ok(), "{result:?}");
+        assert!(
+            printed.contains("warning: agent.interfaces: this machine has no interface no-such-link0"),
+            "{printed}"
+        );
+        assert!(
+            printed.ends_with("afc.toml: valid for node n1 (nodes: 5, services: 3)\n"),
+            "{printed}"
+        );
+        assert!(
+            !checked(&EXAMPLE.replace("eth0", "lo"), false)
+                .0
+                .contains("agent.interfaces")
+        );
+    }
+
+    #[test]
+    fn every_error_is_printed_and_counted() {
+        let text = EXAMPLE
+            .replace("port = 7947", "port = 0")
+            .replace("id = 3", "id = 2");
+        let (printed, result) = checked(&text, false);
+        assert!(result.unwrap_err().to_string().ends_with("afc.toml has 2 errors"));
+        assert!(printed.contains("heartbeat.port: 0 is no port"), "{printed}");
+        assert!(
+            printed.contains("nodes[n3].id: 2 belongs to the node"),
+            "{printed}"
+        );
+        let (printed, result) = checked("\u{0}", false);
+        assert!(result.is_err() && printed.contains("afc.toml:1: "), "{printed}");
+    }
+
+    #[test]
+    fn with_json_everything_is_one_list() {
+        let (printed, result) = checked(&EXAMPLE.replace("port = 7947", "port = 0"), true);
+        assert!(result.is_err());
+        let list: serde_json::Value = serde_json::from_str(&printed).unwrap();
+        let error = list
+            .as_array()
+            .unwrap()
+            .iter()
+            .find(|found| found["severity"] == "error")
+            .unwrap();
+        assert_eq!(error["setting"], "heartbeat.port");
+        assert!(
+            EXAMPLE
+                .lines()
+                .nth(error["line"].as_u64().unwrap() as usize - 1)
+                .unwrap()
+                .starts_with("port")
+        );
+    }
+}
