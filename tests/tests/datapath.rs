@@ -20,6 +20,8 @@ mod egress;
 mod frame;
 #[path = "datapath/lease.rs"]
 mod lease;
+#[path = "datapath/maps.rs"]
+mod maps;
 #[path = "support/namespace.rs"]
 mod namespace;
 #[path = "datapath/probe.rs"]
