@@ -91,6 +91,10 @@ pub struct Datapath {
     adopted: Option<Adopted>,
 }
 
+/// Reads the kernel's traces into this process's log: poll its descriptor, then call `flush`.
+#[cfg(feature = "trace")]
+pub type Tracer = aya_log::EbpfLogger<&'static dyn log::Log>;
+
 impl Datapath {
     /// Loads and attaches: [`load`](Self::load), then [`attach`](Self::attach). On a failure nothing new is left.
     ///
@@ -268,6 +272,15 @@ impl Datapath {
             }
         }
         Ok(())
+    }
+
+    /// What reads the kernel's traces of state changes into this process's log.
+    ///
+    /// # Errors
+    /// Its ring could not be mapped.
+    #[cfg(feature = "trace")]
+    pub fn tracer(&mut self) -> Result<Tracer, DatapathError> {
+        self.object.tracer()
     }
 
     /// The loaded XDP program, for tests that run it.

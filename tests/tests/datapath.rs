@@ -14,14 +14,20 @@ use rig::{Outcome, Rig};
 mod announce;
 #[path = "datapath/arp.rs"]
 mod arp;
+#[path = "datapath/cluster.rs"]
+mod cluster;
 #[path = "datapath/egress.rs"]
 mod egress;
 #[path = "datapath/frame.rs"]
 mod frame;
 #[path = "datapath/lease.rs"]
 mod lease;
+#[path = "datapath/maps.rs"]
+mod maps;
 #[path = "support/namespace.rs"]
 mod namespace;
+#[path = "datapath/page.rs"]
+mod page;
 #[path = "datapath/probe.rs"]
 mod probe;
 #[path = "datapath/refused.rs"]
@@ -30,6 +36,8 @@ mod refused;
 mod reply;
 #[path = "datapath/rig.rs"]
 mod rig;
+#[path = "datapath/testrun.rs"]
+mod testrun;
 #[path = "datapath/vip.rs"]
 mod vip;
 
@@ -51,6 +59,7 @@ type Table = (&'static [Row], fn(&mut Rig, &[u8]) -> Outcome);
 const TABLES: &[Table] = &[
     (refused::ROWS, Rig::receive),
     (probe::ROWS, Rig::receive),
+    (page::ROWS, Rig::receive),
     (lease::ROWS, Rig::receive),
     (reply::ROWS, Rig::receive),
     (announce::ROWS, Rig::receive),

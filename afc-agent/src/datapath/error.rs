@@ -133,6 +133,10 @@ pub enum DatapathError {
         /// aya's error.
         source: Box<ProgramError>,
     },
+    /// The ring of the kernel's traces could not be read.
+    #[cfg(feature = "trace")]
+    #[error("the kernel's traces can't be read: {0}: build afc without the feature trace")]
+    Trace(#[source] aya_log::Error),
     /// The fast half was taken before.
     #[error("the fast maps of this data path are taken: there is one fast-path thread")]
     FastTaken,

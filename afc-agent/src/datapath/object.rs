@@ -99,6 +99,12 @@ impl Object {
             .map_err(|error| refused(name::XDP_PROGRAM, error))
     }
 
+    /// What reads the kernel's traces into this process's log.
+    #[cfg(feature = "trace")]
+    pub(super) fn tracer(&mut self) -> Result<super::Tracer, DatapathError> {
+        aya_log::EbpfLogger::init(&mut self.0).map_err(DatapathError::Trace)
+    }
+
     /// A loaded program's descriptor.
     pub(super) fn program(&self, name: &'static str) -> Result<&ProgramFd, DatapathError> {
         let program = self.0.program(name).expect("the object has it");

@@ -1,17 +1,19 @@
-//! PROBE: answered in place with the right bytes, bound or not; the window; the dead man; the pages of holdings.
+//! PROBE: answered in place with the right bytes, bound or not; the window; the dead man. What is held: `page.rs`.
 
 use afc_ebpf::{
     identity::NodeId,
-    layout::{Heard, event},
+    layout::Heard,
+    mac::Mac,
     reason::Reason,
-    wire::{Kind, SLOTS, TAG_BYTES, flag, offset},
+    wire::{DEFAULT_PORT, Kind, MAGIC, TTL, flag, offset},
 };
 
 use super::{
     Row,
     frame::{self, Beat, ETHERNET_BYTES, IPV4_BYTES, MESSAGE},
     rig::{
-        GATEWAY, LEASE_NS, ME, NEXT_KEY, NEXT_KEY_ID, OTHER, Outcome, PEER, Rig, SESSION, mac, service, word,
+        CLUSTER, GATEWAY, GENERATION, KEY, KEY_ID, ME, NEXT_KEY, NEXT_KEY_ID, Outcome, PEER, Rig, SESSION,
+        mac, service, word,
     },
 };
 
@@ -22,7 +24,7 @@ pub(crate) fn field(packet: &[u8], offset: usize) -> u64 {
 }
 
 /// Checks every byte of the REPLY to `probe`, but for the clock, which must lie within the run.
-fn is_reply(packet: &[u8], outcome: &Outcome, with: impl FnOnce(&mut Beat)) {
+pub(crate) fn is_reply(packet: &[u8], outcome: &Outcome, with: impl FnOnce(&mut Beat)) {
     let sent = field(&outcome.packet, offset::SENT);
     assert!(
         (outcome.before_ns..=outcome.after_ns).contains(&sent),
@@ -60,13 +62,11 @@ fn is_reply(packet: &[u8], outcome: &Outcome, with: impl FnOnce(&mut Beat)) {
     );
 }
 
-fn frame_destination(packet: &[u8]) -> afc_ebpf::mac::Mac {
-    afc_ebpf::mac::Mac::from_bytes(packet[..6].try_into().expect("six bytes"))
+fn frame_destination(packet: &[u8]) -> Mac {
+    Mac::from_bytes(packet[..6].try_into().expect("six bytes"))
 }
 
 fn template() -> Beat {
-    use super::rig::{CLUSTER, GENERATION, KEY, KEY_ID};
-    use afc_ebpf::wire::{DEFAULT_PORT, MAGIC, TTL};
     Beat {
         link_to: mac(PEER),
         link_from: mac(ME),
@@ -117,14 +117,14 @@ fn is_unheard(rig: &mut Rig) {
 }
 
 /// Holds services `0..count`, without any grant yet.
-fn hold_first(rig: &mut Rig, count: u32) {
+pub(crate) fn hold_first(rig: &mut Rig, count: u32) {
     for index in 0..count {
         rig.hold(index, word(5 + index, ME), 0);
     }
 }
 
 /// The (service, word) pairs of [`hold_first`].
-fn slots_of(indices: impl IntoIterator<Item = u32>) -> Vec<(u32, u64)> {
+pub(crate) fn slots_of(indices: impl IntoIterator<Item = u32>) -> Vec<(u32, u64)> {
     indices
         .into_iter()
         .map(|index| (service(index).0, word(5 + index, ME).0))
@@ -395,98 +395,6 @@ pub(crate) const ROWS: &[Row] = &[
         check: |rig, _, outcome| {
             is_heard(rig, GATEWAY, outcome);
             assert_eq!(rig.members.keys().count(), 0);
-        },
-    },
-    Row {
-        name: "the first page, with more behind it",
-        packet: |rig| {
-            hold_first(rig, 6);
-            rig.probe().frame()
-        },
-        reason: Reason::ProbeAnswered,
-        check: |_, packet, outcome| {
-            is_reply(packet, outcome, |reply| {
-                (reply.slots, reply.flags) = (slots_of(0..4), flag::MORE)
-            });
-        },
-    },
-    Row {
-        name: "the last page",
-        packet: |rig| {
-            hold_first(rig, 6);
-            Beat {
-                page: 1,
-                ..rig.probe()
-            }
-            .frame()
-        },
-        reason: Reason::ProbeAnswered,
-        check: |_, packet, outcome| {
-            is_reply(packet, outcome, |reply| {
-                (reply.slots, reply.page) = (slots_of(4..6), 1)
-            });
-        },
-    },
-    Row {
-        name: "a page that there is none of",
-        packet: |rig| {
-            hold_first(rig, 6);
-            Beat {
-                page: 255,
-                ..rig.probe()
-            }
-            .frame()
-        },
-        reason: Reason::ProbeAnswered,
-        check: |_, packet, outcome| is_reply(packet, outcome, |reply| reply.page = 255),
-    },
-    Row {
-        name: "a list from which one was dropped has no gap",
-        packet: |rig| {
-            hold_first(rig, 6);
-            rig.fast.drop_holding(1).expect("dropped");
-            rig.fast.drop_holding(5).expect("dropped");
-            rig.probe().frame()
-        },
-        reason: Reason::ProbeAnswered,
-        check: |rig, packet, outcome| {
-            assert_eq!(rig.fast.held().count(), SLOTS);
-            is_reply(packet, outcome, |reply| reply.slots = slots_of([0, 4, 2, 3]));
-        },
-    },
-    Row {
-        name: "what lapsed is dropped for good, told, and leaves no gap",
-        packet: |rig| {
-            hold_first(rig, 3);
-            rig.hold(1, word(6, ME), LEASE_NS + 1_000_000);
-            rig.probe().frame()
-        },
-        reason: Reason::ProbeAnswered,
-        check: |rig, packet, outcome| {
-            is_reply(packet, outcome, |reply| reply.slots = slots_of([0, 2]));
-            let [told] = outcome.events[..] else {
-                panic!("one event: {:?}", outcome.events)
-            };
-            assert_eq!(
-                (told.kind, told.service, told.word),
-                (event::LAPSED, 1, word(6, ME).0)
-            );
-            assert!(!rig.fast.holding(1).expect("read").is_held());
-        },
-    },
-    Row {
-        name: "what an earlier agent held is not listed",
-        packet: |rig| {
-            hold_first(rig, 2);
-            rig.fast.set_incarnation(77);
-            rig.hold(0, word(5, ME), 0);
-            rig.probe_of(OTHER).frame()
-        },
-        reason: Reason::ProbeAnswered,
-        check: |_, _, outcome| {
-            assert_eq!(outcome.packet[MESSAGE + offset::SLOTS_USED], 1);
-            assert_eq!(field(&outcome.packet, offset::SLOTS + 8), word(5, ME).0);
-            assert_eq!(outcome.packet.len(), MESSAGE + 128 + TAG_BYTES);
         },
     },
 ];
