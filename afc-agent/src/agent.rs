@@ -10,7 +10,7 @@ mod restore;
 mod start;
 mod status;
 
-use std::{io, os::fd::OwnedFd, sync::Arc, thread, time::Duration};
+use std::{collections::BTreeSet, io, os::fd::OwnedFd, sync::Arc, thread, time::Duration};
 
 use anyhow::{Context, Result, bail};
 use tokio::{
@@ -18,13 +18,13 @@ use tokio::{
     signal::unix::{SignalKind, signal},
     time::timeout,
 };
-use tracing::{error, info};
+use tracing::{error, info, warn};
 use tracing_subscriber::EnvFilter;
 
 use crate::{
     config::Config,
-    control::server::ControlServer,
     heartbeat::mailbox::{Mailbox, Notice, Order},
+    systemd::{self, Progress},
 };
 use notices::Outcome;
 use start::Agent;
@@ -51,13 +51,17 @@ pub fn run(config: Config) -> Result<()> {
     })
 }
 
+/// A service manager that does not listen is no reason to stop serving.
+fn tell_systemd(progress: Progress) {
+    if let Err(error) = systemd::notify(progress) {
+        warn!(%error, "systemd does not hear how the agent is");
+    }
+}
+
 /// Logs to standard error; `RUST_LOG` chooses how much.
 fn start_log() {
     let filter = EnvFilter::try_from_default_env().unwrap_or_else(|_| EnvFilter::new("info"));
-    let subscriber = tracing_subscriber::fmt()
-        .with_env_filter(filter)
-        .with_writer(io::stderr)
-        .with_target(false);
+    let subscriber = tracing_subscriber::fmt().with_env_filter(filter).with_writer(io::stderr).with_target(false);
     // A test may have set one already; then that one logs.
     drop(subscriber.try_init());
 }
@@ -65,12 +69,11 @@ fn start_log() {
 impl Agent {
     async fn serve(mut self) -> Result<()> {
         let fast_path = self.fast_path.take().expect("the fast path is started once");
-        let thread = thread::Builder::new()
-            .name("afc-fast".to_owned())
-            .spawn(move || fast_path.run())?;
-        let control = ControlServer::bind(&self.config.agent.control_socket)?;
+        let thread = thread::Builder::new().name("afc-fast".to_owned()).spawn(move || fast_path.run())?;
+        let control = self.control.take().expect("the control socket is served once");
         let control = tokio::spawn(control.run(Arc::new(self.status_source())));
         info!(node = self.config.this_node().name, "ready");
+        tell_systemd(Progress::Ready);
         let outcome = self.watch().await;
         control.abort();
         // On a failure the thread is to be trusted no more. The process ends with it, and the kernel with its leases.
@@ -107,6 +110,7 @@ impl Agent {
     /// Has everything released, and waits for it.
     async fn stop(&mut self, bell: &AsyncFd<OwnedFd>, notices: &Mailbox<Notice>) -> Result<()> {
         info!("stopping: releasing every service");
+        tell_systemd(Progress::Stopping);
         self.report_stopping();
         if self.orders.put(Order::Stop).is_err() {
             bail!("the fast path takes no orders any more");
@@ -119,14 +123,12 @@ impl Agent {
                 }
             }
         });
-        stopped
-            .await
-            .unwrap_or_else(|_| bail!("the fast path did not release everything within {STOP_LIMIT:?}"))
+        stopped.await.unwrap_or_else(|_| bail!("the fast path did not release everything within {STOP_LIMIT:?}"))
     }
 
     /// After everything is released: addresses away first, then the programs that fenced them.
     async fn take_apart(mut self) -> Result<()> {
-        let removed = self.network.remove_virtuals().await;
+        let removed = self.network.set_virtual_ips(&BTreeSet::new()).await;
         if let Err(failure) = &removed {
             error!(%failure, "virtual IPs stay on loopback, and the programs stay to fence them");
         }

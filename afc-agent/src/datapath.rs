@@ -11,11 +11,7 @@ use afc_ebpf::{
     layout::{Peer, Settings, name},
     mac::Mac,
 };
-use aya::{
-    Ebpf,
-    maps::{Array, Map, MapData, RingBuf},
-    programs::{ProgramFd, SchedClassifier, Xdp},
-};
+use aya::{maps::MapData, programs::ProgramFd};
 use tracing::info;
 
 pub use attach::{Mode, WantedMode};
@@ -26,6 +22,7 @@ pub use fast::{Claim, FastError, FastMaps};
 pub use view::{HeardSnapshot, View};
 
 use link::Link;
+use object::Object;
 use pins::{Hook, Pins};
 
 mod attach;
@@ -85,7 +82,7 @@ pub struct Adopted {
 pub struct Datapath {
     options: Options,
     pins: Pins,
-    programs: Ebpf,
+    object: Object,
     maps: settings::Maps,
     counters: Arc<Counters>,
     view: View,
@@ -118,31 +115,31 @@ impl Datapath {
             &options.node,
             object::LAYOUT_HASH,
         )?;
-        let mut programs = object::load(&pins)?;
+        let mut object = Object::open(&pins)?;
         let view = View {
             shared: Arc::new(view::Shared::new(&|name| open_pinned(&pins, name))?),
         };
         let fast = FastMaps::new(
             view.clone(),
-            take_holdings(&mut programs)?,
-            take_events(&mut programs)?,
+            object.take(name::HOLDINGS)?,
+            object.take(name::EVENTS)?,
         );
-        let maps = settings::Maps::take(&mut programs)?;
-        let counters = Arc::new(Counters::take(&mut programs)?);
+        let maps = settings::Maps::take(&mut object)?;
+        let counters = Arc::new(Counters::take(&mut object)?);
+        object.load_programs()?;
         let adopted = adopted(&maps, &view)?;
-        let mut datapath = Self {
-            options: options.clone(),
+        let options = options.clone();
+        Ok(Self {
+            options,
             pins,
-            programs,
+            object,
             maps,
             counters,
             view,
             fast: Some(fast),
             modes: Vec::new(),
             adopted,
-        };
-        datapath.load_programs()?;
-        Ok(datapath)
+        })
     }
 
     /// Attaches to every interface, replacing the programs of an earlier agent in one step each, and removes what that
@@ -261,7 +258,7 @@ impl Datapath {
     /// # Errors
     /// The interface is gone, or has another program or none: nothing fences it any more.
     pub fn check_attached(&self) -> Result<(), DatapathError> {
-        let id = self.program_id()?;
+        let id = self.object.xdp_id()?;
         for interface in &self.modes {
             let link = Link::find(&interface.name)?;
             if link.ifindex != interface.ifindex || link.xdp.is_none_or(|xdp| xdp.program_id != id) {
@@ -278,14 +275,7 @@ impl Datapath {
     /// # Errors
     /// It is not loaded.
     pub fn xdp_program(&self) -> Result<&ProgramFd, DatapathError> {
-        let program = self
-            .programs
-            .program(name::XDP_PROGRAM)
-            .expect("the object has it");
-        program.fd().map_err(|source| DatapathError::Program {
-            name: name::XDP_PROGRAM,
-            source: Box::new(source),
-        })
+        self.object.program(name::XDP_PROGRAM)
     }
 
     /// The loaded tc program, for tests that run it.
@@ -293,14 +283,7 @@ impl Datapath {
     /// # Errors
     /// It is not loaded.
     pub fn egress_program(&self) -> Result<&ProgramFd, DatapathError> {
-        let program = self
-            .programs
-            .program(name::EGRESS_PROGRAM)
-            .expect("the object has it");
-        program.fd().map_err(|source| DatapathError::Program {
-            name: name::EGRESS_PROGRAM,
-            source: Box::new(source),
-        })
+        self.object.program(name::EGRESS_PROGRAM)
     }
 
     /// A clean stop: detaches the programs and removes every pin.
@@ -314,17 +297,6 @@ impl Datapath {
             }
         }
         self.pins.remove_all()
-    }
-
-    fn load_programs(&mut self) -> Result<(), DatapathError> {
-        let refused = |name| {
-            move |error| DatapathError::Program {
-                name,
-                source: Box::new(error),
-            }
-        };
-        self.xdp()?.load().map_err(refused(name::XDP_PROGRAM))?;
-        self.egress()?.load().map_err(refused(name::EGRESS_PROGRAM))
     }
 
     fn attach_all(&mut self, new: &mut Vec<(Hook, Link)>) -> Result<(), DatapathError> {
@@ -344,10 +316,10 @@ impl Datapath {
             );
             let (wanted, hook) = (self.options.xdp_mode, self.options.egress);
             // The fence first: what is not fenced must not be received either.
-            if egress::attach(self.egress()?, &link, hook, &egress_pin)? {
+            if egress::attach(self.object.egress()?, &link, hook, &egress_pin)? {
                 new.push((Hook::Egress, link.clone()));
             }
-            let attachment = attach::attach(self.xdp()?, &link, wanted, &xdp_pin)?;
+            let attachment = attach::attach(self.object.xdp()?, &link, wanted, &xdp_pin)?;
             if attachment.is_new {
                 new.push((Hook::Xdp, link.clone()));
             }
@@ -378,7 +350,7 @@ impl Datapath {
             if *hook == Hook::Egress {
                 egress::detach_clsact(link);
             }
-            if let Err(error) = pins::remove(&self.pins.link(*hook, &link.name)) {
+            if let Err(error) = pins::remove_link(&self.pins.link(*hook, &link.name)) {
                 tracing::warn!(interface = %link.name, %error, "left attached");
             }
         }
@@ -387,40 +359,6 @@ impl Datapath {
         {
             tracing::warn!(%error, "pins left");
         }
-    }
-
-    fn program_id(&self) -> Result<u32, DatapathError> {
-        let program = self
-            .programs
-            .program(name::XDP_PROGRAM)
-            .expect("the object has it");
-        let info = program.info().map_err(|source| DatapathError::Program {
-            name: name::XDP_PROGRAM,
-            source: Box::new(source),
-        })?;
-        Ok(info.id())
-    }
-
-    fn xdp(&mut self) -> Result<&mut Xdp, DatapathError> {
-        let program = self
-            .programs
-            .program_mut(name::XDP_PROGRAM)
-            .expect("the object has it");
-        program.try_into().map_err(|source| DatapathError::Program {
-            name: name::XDP_PROGRAM,
-            source: Box::new(source),
-        })
-    }
-
-    fn egress(&mut self) -> Result<&mut SchedClassifier, DatapathError> {
-        let program = self
-            .programs
-            .program_mut(name::EGRESS_PROGRAM)
-            .expect("the object has it");
-        program.try_into().map_err(|source| DatapathError::Program {
-            name: name::EGRESS_PROGRAM,
-            source: Box::new(source),
-        })
     }
 }
 
@@ -436,22 +374,6 @@ pub fn peer_address(address: Ipv4Addr) -> u32 {
 
 fn open_pinned(pins: &Pins, name: &'static str) -> Result<MapData, DatapathError> {
     MapData::from_pin(pins.map(name)).map_err(|source| DatapathError::map(name, source))
-}
-
-fn take_map(programs: &mut Ebpf, name: &'static str) -> Map {
-    programs
-        .take_map(name)
-        .unwrap_or_else(|| unreachable!("the object has the map {name}"))
-}
-
-fn take_holdings(programs: &mut Ebpf) -> Result<Array<MapData, afc_ebpf::lease::Holding>, DatapathError> {
-    let map = take_map(programs, name::HOLDINGS);
-    Array::try_from(map).map_err(|source| DatapathError::map(name::HOLDINGS, source))
-}
-
-fn take_events(programs: &mut Ebpf) -> Result<RingBuf<MapData>, DatapathError> {
-    let map = take_map(programs, name::EVENTS);
-    RingBuf::try_from(map).map_err(|source| DatapathError::map(name::EVENTS, source))
 }
 
 fn adopted(maps: &settings::Maps, view: &View) -> Result<Option<Adopted>, DatapathError> {

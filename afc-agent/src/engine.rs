@@ -1,8 +1,9 @@
 //! The failover engine: what this node votes, holds, claims and drops (design.md section 2).
 //!
-//! Sans-IO: [`Engine::handle`] takes an [`Event`] and the time, [`Engine::poll_effect`] gives the [`Effect`]s in the
-//! order in which they must be done, [`Engine::poll_timeout`] says when to tick next. It names no clock, socket, task or
-//! lock, and cannot fail. Two engines fed the same events at the same times do the same things.
+//! Sans-IO: [`Engine::handle`] takes an [`Event`] and the time, [`Engine::poll_effect`] gives the [`Effect`]s
+//! in the order in which they must be done, [`Engine::poll_timeout`] says when to tick next. It names no
+//! clock, socket, task or lock, and cannot fail. Two engines fed the same events at the same times do the
+//! same things.
 //!
 //! What the caller owes, for the promise to hold:
 //! - `now_ns` is read *after* the event came in (a guard counts from it), and never goes back;
@@ -16,7 +17,8 @@
 //! | [`record`] | the voter's rule, pure |
 //! | `voter` | REPLYs and claims heard: records, grants, refusals |
 //! | `candidate` | when to claim: vacancy, rank, trial |
-//! | `holder` | claims, serves, raises, drops |
+//! | `holder` | claims, serves, drops |
+//! | `raise` | moves an owner to a higher epoch without a gap |
 //! | `announce` | ANNOUNCE, RELEASE, gratuitous ARP |
 //! | `probing`, `suspicion` | whom to probe, whom to suspect |
 //! | `restore` | the start of a session: adoption, quarantine |
@@ -33,6 +35,7 @@ pub mod message;
 mod node;
 mod outbox;
 mod probing;
+mod raise;
 pub mod record;
 mod restore;
 mod service;
@@ -164,35 +167,32 @@ impl Engine {
     /// Takes one event in. `now_ns` is `CLOCK_BOOTTIME`, read after the event came.
     pub fn handle(&mut self, event: Event, now_ns: u64) {
         self.now_ns = now_ns;
-        match (self.phase, event) {
-            // "Drop first, then tell all": after that a stopped engine says nothing.
-            (Phase::Stopped, _) => {}
-            (Phase::Running, Event::Received(message)) => self.handle_message(&message, now_ns),
-            (Phase::Running, Event::Heard(heard)) => self.handle_heard(&heard, now_ns),
-            (
-                Phase::Running,
-                Event::Lease {
-                    service,
-                    word,
-                    until_ns,
-                },
-            ) => match self.services.find(service) {
+        // "Drop first, then tell all": after that a stopped engine says nothing.
+        if self.phase == Phase::Stopped {
+            return;
+        }
+        match event {
+            Event::Received(message) => self.handle_message(&message, now_ns),
+            Event::Heard(heard) => self.handle_heard(&heard, now_ns),
+            Event::Lease {
+                service,
+                word,
+                until_ns,
+            } => match self.services.find(service) {
                 Some(at) => self.handle_lease(at, word, until_ns, now_ns),
                 None => self.counters.unknown_service += 1,
             },
-            (Phase::Running, Event::Adopted { service, word }) => match self.services.find(service) {
+            Event::Adopted { service, word } => match self.services.find(service) {
                 Some(at) => self.learn_owner(at, word, now_ns),
                 None => self.counters.unknown_service += 1,
             },
-            (Phase::Running, Event::FloorReserved { service, counter }) => {
-                self.handle_floor_reserved(service, counter);
-            }
-            (Phase::Running, Event::Available(is_available)) => {
+            Event::FloorReserved { service, counter } => self.handle_floor_reserved(service, counter),
+            Event::Available(is_available) => {
                 self.is_available = is_available && self.role == Role::Member;
             }
-            (Phase::Running, Event::Doubt { session }) => self.handle_doubt(session, now_ns),
-            (Phase::Running, Event::Stop) => self.handle_stop(now_ns),
-            (Phase::Running, Event::Tick) => self.handle_tick(now_ns),
+            Event::Doubt { session } => self.handle_doubt(session, now_ns),
+            Event::Stop => self.handle_stop(now_ns),
+            Event::Tick => self.handle_tick(now_ns),
         }
         if std::mem::take(&mut self.reconsider) && self.phase == Phase::Running {
             self.consider_all(now_ns);
@@ -221,8 +221,8 @@ impl Engine {
             self.counters.malformed += 1;
             return;
         }
-        // "One candidate claims one and announces N with that claim, so the next candidate takes the other without
-        // waiting for a timer."
+        // "One candidate claims one and announces N with that claim, so the next candidate takes the other
+        // without waiting for a timer."
         self.reconsider |= self.nodes[from].note_flags(message);
         let is_trial = message.flags & flag::TRIAL != 0;
         let is_unasked = message.flags & flag::UNASKED != 0;
@@ -241,9 +241,10 @@ impl Engine {
         }
     }
 
-    /// "In doubt, abort: all leases to zero, new session." Records may rest on a clock that jumped: "new session, empty
-    /// memory; for G the node neither grants nor claims."
+    /// "In doubt, abort: all leases to zero, new session." Records may rest on a clock that jumped: "new
+    /// session, empty memory; for G the node neither grants nor claims."
     fn handle_doubt(&mut self, session: u64, now_ns: u64) {
+        self.quarantine_until_ns = now_ns.saturating_add(self.timing.guard_ns);
         for at in self.services.places() {
             self.drop_holding(at, DropCause::Doubt, now_ns);
         }
@@ -308,7 +309,7 @@ impl Engine {
     /// "Userspace then RELEASEs it and waits a random time."
     fn random_wait_ns(&mut self) -> u64 {
         let least = self.timing.interval_ns;
-        self.rng.u64(least..=least.max(self.timing.lease_ns))
+        self.rng.u64(least..=least.max(self.timing.lease_ns / 2))
     }
 
     fn word(&self, at: ServiceAt) -> OwnerWord {

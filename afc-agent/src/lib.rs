@@ -13,3 +13,4 @@ pub mod key;
 pub mod network;
 pub mod state;
 pub mod status;
+pub mod systemd;

@@ -4,7 +4,10 @@
 
 pub mod arp;
 
-use std::net::Ipv4Addr;
+use std::{
+    collections::BTreeSet,
+    net::{IpAddr, Ipv4Addr},
+};
 
 use afc_ebpf::mac::Mac;
 use futures_util::TryStreamExt;
@@ -37,9 +40,7 @@ pub enum NetworkError {
         name: String,
     },
     /// An interface without a link address, such as a tunnel.
-    #[error(
-        "interface {name} has no Ethernet address; afc needs Ethernet, so name another one in agent.interfaces"
-    )]
+    #[error("interface {name} has no Ethernet address; afc needs Ethernet, so name another one in agent.interfaces")]
     NotEthernet {
         /// Its name.
         name: String,
@@ -103,61 +104,36 @@ impl Network {
             LinkAttribute::Address(bytes) => mac(bytes),
             _ => None,
         });
-        let mac = mac.ok_or_else(|| NetworkError::NotEthernet {
-            name: name.to_owned(),
-        })?;
-        Ok(Link {
-            name: name.to_owned(),
-            ifindex: message.header.index,
-            mac,
-        })
+        let mac = mac.ok_or_else(|| NetworkError::NotEthernet { name: name.to_owned() })?;
+        Ok(Link { name: name.to_owned(), ifindex: message.header.index, mac })
     }
 
-    /// Puts a virtual IP on loopback, and brings loopback up. An address that is there already stays as it is.
+    /// Makes these the virtual IPs that an agent put on loopback, and brings loopback up. An address that is there already
+    /// stays as it is; those that an operator put there always do.
     ///
     /// # Errors
     /// The kernel refuses.
-    pub async fn add_virtual(&self, address: Ipv4Addr) -> Result<(), NetworkError> {
-        let loopback = self.link_message(LOOPBACK).await?;
-        let action = || format!("add {address} to {LOOPBACK}");
-        if !loopback.header.flags.contains(LinkFlags::Up) {
-            let up = LinkUnspec::new_with_index(loopback.header.index).up().build();
+    pub async fn set_virtual_ips(&self, wanted: &BTreeSet<Ipv4Addr>) -> Result<(), NetworkError> {
+        let loopback = self.link_message(LOOPBACK).await?.header;
+        if !loopback.flags.contains(LinkFlags::Up) {
+            let up = LinkUnspec::new_with_index(loopback.index).up().build();
             let result = self.handle.link().set(up).execute().await;
             result.map_err(request(|| format!("bring {LOOPBACK} up")))?;
         }
-        let mut add = self
-            .handle
-            .address()
-            .add(loopback.header.index, address.into(), HOST_PREFIX);
-        add.message_mut()
-            .attributes
-            .push(AddressAttribute::Label(LABEL.to_owned()));
-        match add.execute().await {
-            Err(error) if is(&error, libc::EEXIST) => Ok(()),
-            result => result.map_err(request(action)),
-        }
-    }
-
-    /// Removes the virtual IPs that an agent put on loopback; those that an operator put there stay.
-    ///
-    /// # Errors
-    /// The kernel refuses.
-    pub async fn remove_virtuals(&self) -> Result<(), NetworkError> {
-        let loopback = self.link_message(LOOPBACK).await?.header.index;
-        let listing = self
-            .handle
-            .address()
-            .get()
-            .set_link_index_filter(loopback)
-            .execute();
-        let addresses: Vec<_> = listing
-            .try_collect()
-            .await
-            .map_err(request(|| format!("list {LOOPBACK}'s addresses")))?;
-        for address in addresses.into_iter().filter(is_ours) {
-            match self.handle.address().del(address).execute().await {
+        let listing = self.handle.address().get().set_link_index_filter(loopback.index).execute();
+        let present: Vec<_> = listing.try_collect().await.map_err(request(|| format!("list {LOOPBACK}'s addresses")))?;
+        for message in present.into_iter().filter(|message| is_stale(message, wanted)) {
+            match self.handle.address().del(message).execute().await {
                 Err(error) if is(&error, libc::EADDRNOTAVAIL) => {}
                 result => result.map_err(request(|| format!("remove an address from {LOOPBACK}")))?,
+            }
+        }
+        for address in wanted {
+            let mut add = self.handle.address().add(loopback.index, (*address).into(), HOST_PREFIX);
+            add.message_mut().attributes.push(AddressAttribute::Label(LABEL.to_owned()));
+            match add.execute().await {
+                Err(error) if is(&error, libc::EEXIST) => {}
+                result => result.map_err(request(|| format!("add {address} to {LOOPBACK}")))?,
             }
         }
         Ok(())
@@ -168,24 +144,14 @@ impl Network {
     /// # Errors
     /// The kernel refuses.
     pub async fn neighbours(&self) -> Result<Vec<Neighbour>, NetworkError> {
-        let listing = self
-            .handle
-            .neighbours()
-            .get()
-            .set_address_family(AddressFamily::Inet)
-            .execute();
-        let entries: Vec<_> = listing
-            .try_collect()
-            .await
-            .map_err(request(|| "list the neighbours".to_owned()))?;
+        let listing = self.handle.neighbours().get().set_address_family(AddressFamily::Inet).execute();
+        let entries: Vec<_> = listing.try_collect().await.map_err(request(|| "list the neighbours".to_owned()))?;
         Ok(entries.iter().filter_map(neighbour).collect())
     }
 
     async fn link_message(&self, name: &str) -> Result<LinkMessage, NetworkError> {
         let mut links = self.handle.link().get().match_name(name).execute();
-        let unknown = || NetworkError::UnknownInterface {
-            name: name.to_owned(),
-        };
+        let unknown = || NetworkError::UnknownInterface { name: name.to_owned() };
         match links.try_next().await {
             Ok(link) => link.ok_or_else(unknown),
             Err(error) if is(&error, libc::ENODEV) => Err(unknown()),
@@ -194,12 +160,13 @@ impl Network {
     }
 }
 
-fn is_ours(address: &AddressMessage) -> bool {
-    address.header.family == AddressFamily::Inet
-        && address
-            .attributes
-            .iter()
-            .any(|a| matches!(a, AddressAttribute::Label(label) if label == LABEL))
+/// Whether an agent put this address there, and it is not among those to keep.
+fn is_stale(message: &AddressMessage, keep: &BTreeSet<Ipv4Addr>) -> bool {
+    let is_labelled = message.attributes.iter().any(|a| matches!(a, AddressAttribute::Label(label) if label == LABEL));
+    let is_kept = message.attributes.iter().any(
+        |a| matches!(a, AddressAttribute::Local(IpAddr::V4(address)) if keep.contains(address)),
+    );
+    is_labelled && !is_kept
 }
 
 fn neighbour(entry: &NeighbourMessage) -> Option<Neighbour> {
@@ -211,11 +178,7 @@ fn neighbour(entry: &NeighbourMessage) -> Option<Neighbour> {
         NeighbourAttribute::LinkLayerAddress(bytes) => mac(bytes),
         _ => None,
     })?;
-    Some(Neighbour {
-        address,
-        mac,
-        ifindex: entry.header.ifindex,
-    })
+    Some(Neighbour { address, mac, ifindex: entry.header.ifindex })
 }
 
 /// An Ethernet address that is not all zeros.
@@ -229,8 +192,5 @@ fn is(error: &rtnetlink::Error, errno: i32) -> bool {
 }
 
 fn request(action: impl FnOnce() -> String) -> impl FnOnce(rtnetlink::Error) -> NetworkError {
-    |source| NetworkError::Request {
-        action: action(),
-        source,
-    }
+    |source| NetworkError::Request { action: action(), source }
 }

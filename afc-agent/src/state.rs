@@ -7,6 +7,7 @@ mod file;
 mod floors;
 mod incarnation;
 mod lock;
+mod volatile;
 
 use std::{
     fs::DirBuilder,
@@ -21,6 +22,7 @@ pub use file::WriteError;
 pub use floors::{Damage, Floor, FloorError, FloorStore, Loaded};
 pub use incarnation::IncarnationError;
 pub use lock::LockError;
+pub use volatile::is_volatile;
 
 use lock::DirLock;
 

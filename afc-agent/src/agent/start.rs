@@ -1,6 +1,10 @@
 //! The start of an agent, step by step. What fails on the way leaves nothing attached that was not there before.
 
-use std::sync::{Arc, Mutex};
+use std::{
+    collections::BTreeSet,
+    net::Ipv4Addr,
+    sync::{Arc, Mutex},
+};
 
 use afc_ebpf::identity::{NodeId, OwnerWord};
 use anyhow::{Context, Result, anyhow};
@@ -10,6 +14,7 @@ use super::{parts, restore};
 use crate::{
     clock,
     config::{Config, ServiceConfig},
+    control::server::ControlServer,
     datapath::{self, Claim, Datapath, FastMaps},
     engine::{Engine, Restored, effect::Leases},
     events::{EventKind, EventLog, Happening},
@@ -36,6 +41,7 @@ pub(super) struct Agent {
     pub(super) notices: Arc<Mailbox<Notice>>,
     pub(super) view: Arc<Mutex<View>>,
     pub(super) maps: datapath::View,
+    pub(super) control: Option<ControlServer>,
     pub(super) fast_path: Option<FastPath>,
     pub(super) session: u64,
     pub(super) started_ns: u64,
@@ -51,6 +57,7 @@ impl Agent {
     pub(super) async fn start(config: Arc<Config>) -> Result<Self> {
         let keys = ClusterKeys::load(&config.cluster.key_file)?;
         let state = StateDir::open(&config.agent.state_dir)?;
+        let control = ControlServer::bind(&config.agent.control_socket)?;
         if let Err(error) = scheduling::lock_memory() {
             warn!(%error, "memory is not locked, so paging may delay heartbeats: raise LimitMEMLOCK");
         }
@@ -60,10 +67,7 @@ impl Agent {
         }
         let address = config.this_node().address;
         let socket = HeartbeatSocket::bind(address, config.heartbeat.port).with_context(|| {
-            format!(
-                "cannot receive heartbeats on {address}:{}; give this machine that address",
-                config.heartbeat.port
-            )
+            format!("cannot receive heartbeats on {address}:{}; give this machine that address", config.heartbeat.port)
         })?;
         let mut datapath = Datapath::load(&parts::options(&config))?;
         let session = Session::choose(&config, &datapath, &keys)?;
@@ -73,11 +77,6 @@ impl Agent {
         datapath.set_addresses(&parts::addresses(&config))?;
         // The fence stands before any virtual IP is on loopback.
         datapath.attach()?;
-        if let Err(error) = add_addresses(&config, &network).await {
-            give_up(&network, datapath).await;
-            return Err(error);
-        }
-        seed_neighbours(&config, &network, &mut datapath).await?;
         let mut agent = Self {
             network,
             state,
@@ -86,18 +85,41 @@ impl Agent {
             notices: mailbox::notices()?,
             view: Arc::new(Mutex::new(View::default())),
             maps: maps.view().clone(),
+            control: Some(control),
             fast_path: None,
             session: session.id,
             started_ns: clock::boottime_ns(),
             datapath,
             config,
         };
-        agent.fast_path = Some(agent.build_fast_path(maps, socket, &keys, restored)?);
-        agent.report_start(session.is_adopted);
-        Ok(agent)
+        match agent.complete(maps, socket, &keys, restored).await {
+            Ok(()) => {
+                agent.report_start(session.is_adopted);
+                Ok(agent)
+            }
+            // What the agent before left running is left running, until its timeout.
+            Err(error) if session.is_adopted => Err(error),
+            Err(error) => {
+                agent.give_up().await;
+                Err(error)
+            }
+        }
     }
 
-    /// Builds the fast path; the kernel answers probes under this session from here on.
+    /// What comes after the fence; the kernel answers probes under this session in the end.
+    async fn complete(
+        &mut self,
+        maps: FastMaps,
+        socket: HeartbeatSocket,
+        keys: &ClusterKeys,
+        restored: Restored,
+    ) -> Result<()> {
+        self.network.set_virtual_ips(&virtual_ips(&self.config)).await?;
+        self.seed_neighbours().await?;
+        self.fast_path = Some(self.build_fast_path(maps, socket, keys, restored)?);
+        Ok(())
+    }
+
     fn build_fast_path(
         &mut self,
         maps: FastMaps,
@@ -107,23 +129,14 @@ impl Agent {
     ) -> Result<FastPath> {
         let config = Arc::clone(&self.config);
         let seed = random()?;
-        let engine = Engine::new(
-            parts::setup(&config, self.session, seed),
-            restored,
-            clock::boottime_ns(),
-        );
+        let engine = Engine::new(parts::setup(&config, self.session, seed), restored, clock::boottime_ns());
         *self.view.lock().expect("nobody else has the view yet") = View::with_room_for(&engine);
         let mut gratuitous = Vec::with_capacity(self.datapath.modes().len());
         for interface in self.datapath.modes() {
             let opened = GratuitousArp::open(interface.ifindex, interface.mac);
-            gratuitous.push(
-                opened.with_context(|| {
-                    format!("cannot send ARP on {}; CAP_NET_RAW is needed", interface.name)
-                })?,
-            );
+            gratuitous.push(opened.with_context(|| format!("cannot send ARP on {}; CAP_NET_RAW is needed", interface.name))?);
         }
-        self.datapath
-            .set_settings(&parts::settings(&config, keys, self.session))?;
+        self.datapath.set_settings(&parts::settings(&config, keys, self.session))?;
         maps.set_agent_until(clock::boottime_ns() + config.agent.agent_timeout.as_nanos() as u64);
         Ok(FastPath {
             engine,
@@ -143,35 +156,45 @@ impl Agent {
         })
     }
 
+    /// Tells the kernel the link addresses that are known already, so that it can redirect before the first heartbeat.
+    async fn seed_neighbours(&mut self) -> Result<()> {
+        for neighbour in self.network.neighbours().await? {
+            if let Some(node) = self.config.nodes.iter().find(|node| node.address == neighbour.address) {
+                self.datapath.seed_neighbour(node.id, neighbour.mac, neighbour.ifindex)?;
+            }
+        }
+        Ok(())
+    }
+
+    /// After a failed start: addresses away first, then the programs that fenced them. The failure itself is what is told.
+    async fn give_up(self) {
+        if let Err(error) = self.network.set_virtual_ips(&BTreeSet::new()).await {
+            warn!(%error, "virtual IPs stay on loopback");
+        }
+        if let Err(error) = self.datapath.detach() {
+            warn!(%error, "the programs stay attached");
+        }
+    }
+
     fn report_start(&self, is_adopted: bool) {
         let floors = match &self.state.loaded {
             Loaded::FirstStart | Loaded::Known => None,
             Loaded::Lost => Some("the file of floors is gone".to_owned()),
-            Loaded::Damaged { kept, damage } => Some(format!(
-                "the file of floors is damaged ({damage}) and kept as {}",
-                kept.display()
-            )),
+            Loaded::Damaged { kept, damage } => {
+                Some(format!("the file of floors is damaged ({damage}) and kept as {}", kept.display()))
+            }
         };
         if let Some(problem) = floors {
-            let text = format!(
-                "{problem}: until services move on, this node trusts the other voters' memory of their epochs"
-            );
+            let text = format!("{problem}: until services move on, this node trusts the other voters' memory of their epochs");
             self.report(Happening::new(EventKind::Fault, text));
         }
         if is_adopted {
-            self.report(Happening::new(
-                EventKind::Adopted,
-                "goes on with the programs and maps of the agent before it",
-            ));
+            self.report(Happening::new(EventKind::Adopted, "goes on with the programs and maps of the agent before it"));
         } else {
             self.report(Happening::new(EventKind::Started, "started with a new session"));
         }
         for interface in self.datapath.modes() {
-            let text = format!(
-                "XDP is attached to {} in {} mode",
-                interface.name,
-                interface.mode.name()
-            );
+            let text = format!("XDP is attached to {} in {} mode", interface.name, interface.mode.name());
             self.report(Happening::new(EventKind::Interface, text));
         }
     }
@@ -184,16 +207,10 @@ impl Session {
             let now = parts::settings(config, keys, adopted.settings.session);
             let lives = clock::boottime_ns() < adopted.agent_until_ns;
             if lives && now == adopted.settings && has_services(datapath, config)? {
-                return Ok(Self {
-                    id: adopted.settings.session,
-                    is_adopted: true,
-                });
+                return Ok(Self { id: adopted.settings.session, is_adopted: true });
             }
         }
-        Ok(Self {
-            id: random()?.max(1),
-            is_adopted: false,
-        })
+        Ok(Self { id: random()?.max(1), is_adopted: false })
     }
 
     /// What the engine starts from; for a new session the maps are emptied first, but for what floors they know.
@@ -214,11 +231,7 @@ impl Session {
             return Ok(restored);
         }
         let same_services = has_services(datapath, config)?;
-        let kept = if same_services {
-            restore::kept_floors(config, maps)
-        } else {
-            Default::default()
-        };
+        let kept = if same_services { restore::kept_floors(config, maps) } else { Default::default() };
         // Fences, and answers nobody yet.
         datapath.set_settings(&parts::settings(config, keys, 0))?;
         maps.clear()?;
@@ -243,49 +256,13 @@ fn rehold(maps: &mut FastMaps, index: u32, service: &ServiceConfig, others: &[No
     if holding.is_held() {
         let word = OwnerWord(holding.word);
         let leases = Leases::CarriedOver;
-        maps.hold(
-            index,
-            &Claim {
-                service: service.id,
-                word,
-                others,
-                now_ns: clock::boottime_ns(),
-                leases,
-            },
-        )?;
+        maps.hold(index, &Claim { service: service.id, word, others, now_ns: clock::boottime_ns(), leases })?;
     }
     Ok(())
 }
 
-async fn add_addresses(config: &Config, network: &Network) -> Result<()> {
-    for service in config
-        .services
-        .iter()
-        .filter(|service| service.candidates.contains(&config.agent.node))
-    {
-        for virtual_ip in &service.addresses {
-            network.add_virtual(virtual_ip.address).await?;
-        }
-    }
-    Ok(())
-}
-
-/// After a failed start: addresses away first, then the programs that fenced them. The failure itself is what is told.
-async fn give_up(network: &Network, datapath: Datapath) {
-    if let Err(error) = network.remove_virtuals().await {
-        warn!(%error, "virtual IPs stay on loopback");
-    }
-    if let Err(error) = datapath.detach() {
-        warn!(%error, "the programs stay attached");
-    }
-}
-
-/// Tells the kernel the link addresses that are known already, so that it can redirect before the first heartbeat.
-async fn seed_neighbours(config: &Config, network: &Network, datapath: &mut Datapath) -> Result<()> {
-    for neighbour in network.neighbours().await? {
-        if let Some(node) = config.nodes.iter().find(|node| node.address == neighbour.address) {
-            datapath.seed_neighbour(node.id, neighbour.mac, neighbour.ifindex)?;
-        }
-    }
-    Ok(())
+/// The virtual IPs of every service that this node may serve.
+fn virtual_ips(config: &Config) -> BTreeSet<Ipv4Addr> {
+    let eligible = config.services.iter().filter(|service| service.candidates.contains(&config.agent.node));
+    eligible.flat_map(|service| service.addresses.iter().map(|virtual_ip| virtual_ip.address)).collect()
 }

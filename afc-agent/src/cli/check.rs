@@ -6,6 +6,7 @@ use super::{CliError, printed_or_unread};
 use crate::{
     config::{Checked, Config, Diagnostic, Severity},
     key::ClusterKeys,
+    state,
 };
 
 /// Prints what was found. The file's errors make it fail; what only this machine lacks is a warning, so that a file
@@ -16,14 +17,19 @@ pub(super) fn check(file: &Path, json: bool, out: &mut impl Write) -> Result<(),
         mut diagnostics,
         lines,
     } = Config::check_file(file)?;
-    for (setting, problem) in config.iter().flat_map(lacking) {
+    for Lack {
+        setting,
+        problem,
+        fix,
+    } in config.iter().flat_map(lacking)
+    {
         diagnostics.0.push(Diagnostic {
             file: file.to_owned(),
             line: lines.get(setting).copied().unwrap_or(1),
             severity: Severity::Warning,
             setting: setting.to_owned(),
             problem,
-            fix: "`afc run` would refuse it here".to_owned(),
+            fix: fix.to_owned(),
         });
     }
     diagnostics.0.sort_by_key(|found| found.line);
@@ -59,19 +65,50 @@ pub(super) fn check(file: &Path, json: bool, out: &mut impl Write) -> Result<(),
     }
 }
 
-/// What `afc run` would miss on this machine: the setting and the problem.
-fn lacking(config: &Config) -> Vec<(&'static str, String)> {
+/// Something that this machine lacks for a setting.
+struct Lack {
+    setting: &'static str,
+    problem: String,
+    fix: &'static str,
+}
+
+/// What `afc run` would miss on this machine.
+fn lacking(config: &Config) -> Vec<Lack> {
+    let refused = "`afc run` would refuse it here";
     let mut found = Vec::new();
     if let Err(error) = ClusterKeys::load(&config.cluster.key_file) {
-        found.push(("cluster.key_file", error.to_string()));
+        found.push(Lack {
+            setting: "cluster.key_file",
+            problem: error.to_string(),
+            fix: refused,
+        });
     }
+    // Of this network namespace, unlike /sys/class/net.
+    let present = std::fs::read_to_string("/proc/net/dev").unwrap_or_default();
     for interface in &config.agent.interfaces {
-        if !Path::new("/sys/class/net").join(interface).exists() {
-            found.push((
-                "agent.interfaces",
-                format!("this machine has no interface {interface}"),
-            ));
+        if !present
+            .lines()
+            .any(|line| line.trim_start().starts_with(&format!("{interface}:")))
+        {
+            let problem = format!("this machine has no interface {interface}");
+            found.push(Lack {
+                setting: "agent.interfaces",
+                problem,
+                fix: refused,
+            });
         }
+    }
+    let state_dir = &config.agent.state_dir;
+    if state::is_volatile(state_dir).is_ok_and(|volatile| volatile) {
+        let problem = format!(
+            "{} is in memory, so a reboot forgets what this node granted",
+            state_dir.display()
+        );
+        found.push(Lack {
+            setting: "agent.state_dir",
+            problem,
+            fix: "name a directory on a disk",
+        });
     }
     found
 }

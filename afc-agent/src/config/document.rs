@@ -14,6 +14,9 @@ use toml::de::{DeTable, DeValue};
 
 use super::diagnostic::{Diagnostic, Diagnostics, Severity};
 
+/// Bytes of a name in a setting's path, at most; of a longer one the place in the file says more.
+const MAX_SHOWN_BYTES: usize = 64;
+
 /// What a converter says about a value that it cannot take.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct Problem {
@@ -173,8 +176,8 @@ impl<'t> Section<'t> {
                 .and_then(|table| table.get("name"))
                 .and_then(|name| name.get_ref().as_str());
             let path = match name {
-                Some(name) => format!("{key}[{name}]"),
-                None => format!("{key}[#{}]", index + 1),
+                Some(name) if is_plain(name) => format!("{key}[{name}]"),
+                Some(_) | None => format!("{key}[#{}]", index + 1),
             };
             let section = Self::new(self.source, table, path, self.source.line(&item.span()));
             if table.is_none() {
@@ -312,7 +315,7 @@ impl<'t> Section<'t> {
             self.source.report(
                 Severity::Error,
                 self.source.line(&key.span()),
-                &self.setting(name),
+                &self.setting(&name.escape_debug().to_string()),
                 problem,
             );
         }
@@ -342,6 +345,12 @@ impl<'t> Section<'t> {
         }
         value
     }
+}
+
+/// Whether a name can stand in a line of output without misleading anybody.
+fn is_plain(name: &str) -> bool {
+    let plain = |c: char| c.is_ascii_alphanumeric() || matches!(c, '-' | '_' | '.');
+    (1..=MAX_SHOWN_BYTES).contains(&name.len()) && name.chars().all(plain)
 }
 
 /// What the writer of an unknown setting may have meant.

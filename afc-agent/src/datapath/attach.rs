@@ -80,7 +80,7 @@ pub(super) fn attach(
         None => {}
     }
     // Of another mode, or of an interface that is gone.
-    pins::remove(pin)?;
+    pins::remove_link(pin)?;
     create_in_first(program, link, modes, pin)
 }
 

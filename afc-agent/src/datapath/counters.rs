@@ -1,12 +1,9 @@
 //! What became of packets, counted by the kernel: one counter a reason and CPU.
 
 use afc_ebpf::{layout::name, reason::Reason};
-use aya::{
-    Ebpf,
-    maps::{MapData, PerCpuArray},
-};
+use aya::maps::{MapData, PerCpuArray};
 
-use super::{DatapathError, take_map};
+use super::{DatapathError, object::Object};
 
 /// Reads the counters, from any thread.
 pub struct Counters {
@@ -14,11 +11,8 @@ pub struct Counters {
 }
 
 impl Counters {
-    pub(super) fn take(programs: &mut Ebpf) -> Result<Self, DatapathError> {
-        let map = take_map(programs, name::COUNTERS).try_into();
-        Ok(Self {
-            map: map.map_err(|source| DatapathError::map(name::COUNTERS, source))?,
-        })
+    pub(super) fn take(object: &mut Object) -> Result<Self, DatapathError> {
+        Ok(Self { map: object.take(name::COUNTERS)? })
     }
 
     /// Packets by reason, over all CPUs.

@@ -75,7 +75,7 @@ fn attach_tcx(program: &mut SchedClassifier, link: &Link, pin: &Path) -> Result<
         drop(program.take_link(id).map_err(refused)?);
         return Ok(false);
     }
-    pins::remove(pin)?;
+    pins::remove_link(pin)?;
     // First, so that no other program lets pass what the fence would stop.
     let options = TcAttachOptions::TcxOrder(LinkOrder::first());
     let id = program

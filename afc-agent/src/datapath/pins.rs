@@ -10,7 +10,7 @@ use std::{
     path::{Path, PathBuf},
 };
 
-use super::DatapathError;
+use super::{DatapathError, syscall};
 
 /// The pins of one node under one layout.
 #[derive(Debug)]
@@ -80,18 +80,19 @@ impl Pins {
             .try_for_each(|layout| remove_tree(layout))
     }
 
-    /// Removes the links that are not in `kept`, which detaches them.
+    /// Detaches and removes the links that are not in `kept`.
     pub(super) fn remove_links_except(&self, kept: &[PathBuf]) -> Result<(), DatapathError> {
         for link in entries(&self.links())? {
             if !kept.contains(&link) {
-                remove(&link)?;
+                remove_link(&link)?;
             }
         }
         Ok(())
     }
 
-    /// Removes everything of this node.
+    /// Detaches and removes everything of this node.
     pub(super) fn remove_all(&self) -> Result<(), DatapathError> {
+        self.remove_links_except(&[])?;
         remove_tree(&self.node)
     }
 
@@ -106,8 +107,9 @@ impl Pins {
     }
 }
 
-/// Removes one pin, if it is there.
-pub(super) fn remove(path: &Path) -> Result<(), DatapathError> {
+/// Detaches the link that is pinned here, if one is, and removes the pin.
+pub(super) fn remove_link(path: &Path) -> Result<(), DatapathError> {
+    syscall::detach_pinned_link(path).map_err(|source| DatapathError::pin(path, source))?;
     match fs::remove_file(path) {
         Err(source) if source.kind() != io::ErrorKind::NotFound => Err(DatapathError::pin(path, source)),
         Ok(()) | Err(_) => Ok(()),

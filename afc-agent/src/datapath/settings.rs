@@ -12,11 +12,11 @@ use afc_ebpf::{
     mac::Mac,
 };
 use aya::{
-    Ebpf, Pod,
+    Pod,
     maps::{Array, HashMap, MapData, MapError, xdp::DevMapHash},
 };
 
-use super::{DatapathError, View, take_map};
+use super::{DatapathError, View, object::Object};
 
 /// The maps of the slow half.
 pub(super) struct Maps {
@@ -29,25 +29,16 @@ pub(super) struct Maps {
     devices: DevMapHash<MapData>,
 }
 
-/// Takes the map of this name out of the object as what its field is.
-macro_rules! take {
-    ($programs:expr, $name:expr) => {
-        take_map($programs, $name)
-            .try_into()
-            .map_err(|source: MapError| DatapathError::map($name, source))?
-    };
-}
-
 impl Maps {
-    pub(super) fn take(programs: &mut Ebpf) -> Result<Self, DatapathError> {
+    pub(super) fn take(object: &mut Object) -> Result<Self, DatapathError> {
         Ok(Self {
-            settings: take!(programs, name::SETTINGS),
-            services: take!(programs, name::SERVICES),
-            addresses: take!(programs, name::ADDRESSES),
-            peers: take!(programs, name::PEERS),
-            members: take!(programs, name::MEMBERS),
-            interfaces: take!(programs, name::INTERFACES),
-            devices: take!(programs, name::DEVICES),
+            settings: object.take(name::SETTINGS)?,
+            services: object.take(name::SERVICES)?,
+            addresses: object.take(name::ADDRESSES)?,
+            peers: object.take(name::PEERS)?,
+            members: object.take(name::MEMBERS)?,
+            interfaces: object.take(name::INTERFACES)?,
+            devices: object.take(name::DEVICES)?,
         })
     }
 

@@ -1,4 +1,5 @@
-//! The two `bpf(2)` commands that aya does not offer: what a pinned link is attached to. Nothing else is called raw.
+//! What aya does not offer of `bpf(2)`: what a pinned link is attached to, and detaching it at once. Nothing else is
+//! called raw.
 
 use std::{
     ffi::CString,
@@ -12,6 +13,7 @@ use std::{
 
 const BPF_OBJ_GET: libc::c_int = 7;
 const BPF_OBJ_GET_INFO_BY_FD: libc::c_int = 15;
+const BPF_LINK_DETACH: libc::c_int = 34;
 
 /// The head of the kernel's `struct bpf_link_info`, as far as XDP and tcx links fill it.
 #[derive(Clone, Copy, Debug, Default)]
@@ -40,6 +42,12 @@ struct ObjectInfo {
     info: u64,
 }
 
+#[repr(C, align(8))]
+struct LinkDetach {
+    fd: u32,
+    padding: u32,
+}
+
 /// What the link pinned at `path` is attached to; `None` where nothing is pinned.
 pub(super) fn pinned_link(path: &Path) -> io::Result<Option<LinkInfo>> {
     let fd = match object_get(path) {
@@ -55,6 +63,21 @@ pub(super) fn pinned_link(path: &Path) -> io::Result<Option<LinkInfo>> {
     };
     bpf(BPF_OBJ_GET_INFO_BY_FD, &mut attribute)?;
     Ok(Some(info))
+}
+
+/// Detaches the link pinned at `path`, if there is one. When this returns it is done (Linux 5.9): the last reference to a
+/// link alone would have the kernel detach it some time later.
+pub(super) fn detach_pinned_link(path: &Path) -> io::Result<()> {
+    let fd = match object_get(path) {
+        Ok(fd) => fd,
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(()),
+        Err(error) => return Err(error),
+    };
+    let mut attribute = LinkDetach {
+        fd: fd.as_raw_fd() as u32,
+        padding: 0,
+    };
+    bpf(BPF_LINK_DETACH, &mut attribute).map(drop)
 }
 
 fn object_get(path: &Path) -> io::Result<OwnedFd> {

@@ -1,7 +1,7 @@
 //! Telling and hearing who serves: ANNOUNCE, RELEASE, gratuitous ARP.
 
 use afc_ebpf::{
-    identity::{Epoch, NodeId, OwnerWord},
+    identity::{NodeId, OwnerWord},
     wire::Kind,
 };
 
@@ -10,7 +10,7 @@ use super::{
     effect::{DropCause, Report},
     message::{Message, Slot, Slots},
     record,
-    service::Burst,
+    service::{Burst, Stage},
     table::ServiceAt,
 };
 
@@ -37,12 +37,13 @@ impl Engine {
     pub(super) fn tick_announce(&mut self, at: ServiceAt, now_ns: u64) {
         let interval_ns = self.timing.interval_ns;
         let needs_no_grants = self.needs_no_grants(at);
+        let slots = Slots::one(self.services.key(at), self.word(at));
         let Some(holding) = &mut self.services[at].holding else {
             return;
         };
-        let Some(serving) = holding.serving.filter(|_| holding.announce.is_due(now_ns)) else {
+        if holding.stage != Stage::Owner || !holding.announce.is_due(now_ns) {
             return;
-        };
+        }
         let every_ns = interval_ns
             .saturating_mul(ANNOUNCE_EVERY)
             .clamp(ANNOUNCE_MIN_NS, ANNOUNCE_MAX_NS);
@@ -53,7 +54,6 @@ impl Engine {
         holding.announce.next_ns = Some(now_ns.saturating_add(wait_ns));
         // An owner without a live lease serves nobody, so it calls no traffic.
         if needs_no_grants || now_ns < holding.until_ns {
-            let slots = Slots::one(self.services.key(at), serving.owned_by(self.me));
             self.send_to_all(Kind::Announce, slots);
         }
     }
@@ -74,15 +74,15 @@ impl Engine {
         self.outbox.push(Effect::GratuitousArp { service });
     }
 
-    /// "RELEASE(s, e): drop first, then tell all." A raise that had no majority yet gives up both of its epochs.
-    pub(super) fn send_release(&mut self, at: ServiceAt, word: OwnerWord, serving: Option<Epoch>) {
+    /// "RELEASE(s, e): drop first, then tell all." A raise that was not finished gives up both of its epochs.
+    pub(super) fn send_release(&mut self, at: ServiceAt, held: OwnerWord, recorded: OwnerWord) {
         let service = self.services.key(at);
-        let mut slots = Slots::one(service, word);
-        if let Some(serving) = serving.filter(|serving| *serving != word.epoch()) {
+        let mut slots = Slots::one(service, held);
+        if recorded != held && recorded.owner() == self.me {
             slots
                 .push(Slot {
                     service,
-                    word: serving.owned_by(self.me),
+                    word: recorded,
                 })
                 .unwrap_or_default();
         }
@@ -146,17 +146,15 @@ impl Engine {
         self.note_holder(at, word);
     }
 
-    /// Two nodes announce one service. "Again after any episode with two announcers": the higher one calls its traffic
-    /// back, once a lease at most.
+    /// Two nodes announce one service. "Again after any episode with two announcers": the higher one calls
+    /// its traffic back, once a lease at most.
     fn meet_announcer(&mut self, at: ServiceAt, word: OwnerWord, now_ns: u64) {
         let (service, me, lease_ns) = (self.services.key(at), self.me, self.timing.lease_ns);
         let Some(holding) = &mut self.services[at].holding else {
             return;
         };
-        let Some(ours) = holding.serving.map(|serving| serving.owned_by(me)) else {
-            return;
-        };
-        if now_ns < holding.contested_ns || !word.owner().is_some() {
+        let ours = holding.epoch.owned_by(me);
+        if holding.stage != Stage::Owner || now_ns < holding.contested_ns || !word.owner().is_some() {
             return;
         }
         holding.contested_ns = now_ns.saturating_add(lease_ns);

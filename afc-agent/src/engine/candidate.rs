@@ -16,8 +16,8 @@ use super::{
 /// Services that one node holds at most, whatever its capacity: what the kernel can list.
 const HELD_MAX: usize = afc_ebpf::layout::MAX_HELD as usize;
 
-/// The first rounds of a trial follow each other four times as fast: the voters' guards end within one interval of each
-/// other, and a RELEASE reaches them one after another.
+/// The first rounds of a trial follow each other four times as fast: the voters' guards end within one
+/// interval of each other, and a RELEASE reaches them one after another.
 const EAGER_ROUNDS: u8 = 8;
 
 impl Engine {

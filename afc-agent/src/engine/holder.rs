@@ -12,7 +12,7 @@ use super::{
     effect::{Cause, DropCause, Leases, Report},
     message::{Message, Refusal, Slots},
     record::{self, Ask, Decision, OwnHolding, Standing},
-    service::{Burst, Holding, Voters},
+    service::{Burst, Holding, Stage},
     suspicion::Life,
     table::ServiceAt,
 };
@@ -23,66 +23,60 @@ const HOME_STEADY_NS: u64 = 3_000_000_000;
 const HAND_BACK_AGAIN_NS: u64 = 60_000_000_000;
 
 impl Engine {
-    /// "Claims with an epoch above all it has seen, its floor persisted first. Its own vote follows the voter's rule."
+    /// "Claims with an epoch above all it has seen." An owner that claims raises its epoch.
     pub(super) fn claim(&mut self, at: ServiceAt, cause: Cause, now_ns: u64) {
-        let Some(epoch) = self.services[at].next_epoch(self.me) else {
-            return;
-        };
+        if self.services[at].holding.is_some() && !self.needs_no_grants(at) {
+            self.raise(at, now_ns);
+        } else if let Some(epoch) = self.vote_for_own(at, now_ns) {
+            self.hold(at, epoch, cause, now_ns);
+        }
+    }
+
+    /// "Its floor persisted first. Its own vote follows the voter's rule." The epoch, once it is on the own
+    /// record.
+    pub(super) fn vote_for_own(&mut self, at: ServiceAt, now_ns: u64) -> Option<Epoch> {
+        let epoch = self.services[at].next_epoch(self.me)?;
         let standing = Standing {
             in_quarantine: self.is_in_quarantine(now_ns),
             own: OwnHolding::Nothing,
             reserved: self.services[at].reserved,
             guard_ns: self.timing.guard_ns,
         };
-        let ask = Ask { from: self.me, epoch };
+        let ask = Ask::of(epoch.owned_by(self.me));
         match record::decide(self.services[at].record, standing, ask, now_ns) {
             Decision::Grant(granted) | Decision::DropAndGrant(granted) => {
                 self.set_record(at, record::held(granted));
-                self.hold(at, epoch, cause, now_ns);
+                self.reserve_ahead(at);
+                Some(epoch)
             }
-            Decision::Refuse(Refusal::FloorPending) => self.reserve(at, epoch.counter()),
-            Decision::Refuse(_) => {}
+            Decision::Refuse(Refusal::FloorPending) => {
+                self.reserve(at, epoch.counter());
+                None
+            }
+            Decision::Refuse(_) => None,
         }
     }
 
-    /// "An owner that finds a higher, released epoch on record raises its own by claiming anew; its leases carry over."
-    fn hold(&mut self, at: ServiceAt, epoch: Epoch, cause: Cause, now_ns: u64) {
-        let service = self.services.key(at);
-        let before = self.services[at].holding;
-        self.services[at].holding = Some(Holding {
-            epoch,
-            since_ns: now_ns,
-            until_ns: before.map_or(0, |before| before.until_ns),
-            looked_ns: now_ns,
-            carried_until_ns: before.map_or(0, |_| now_ns.saturating_add(self.timing.lease_ns)),
-            serving: before.and_then(|before| before.serving),
-            refused: Voters::default(),
-            resend_ns: now_ns.saturating_add(self.timing.interval_ns),
-            announce: before.map_or(Burst::default(), |before| before.announce),
-            arp: before.map_or(Burst::default(), |before| before.arp),
-            contested_ns: now_ns.saturating_add(self.timing.lease_ns),
-        });
-        self.services[at].holder = epoch.owned_by(self.me);
-        self.services[at].trial = None;
-        self.services[at].vacant_since_ns = None;
+    /// "The grants are its first leases."
+    pub(super) fn hold(&mut self, at: ServiceAt, epoch: Epoch, cause: Cause, now_ns: u64) {
+        let id = self.services.key(at);
+        let service = &mut self.services[at];
+        service.holding = Some(Holding::claimed(epoch, now_ns, self.timing.interval_ns));
+        service.holder = epoch.owned_by(self.me);
+        service.trial = None;
+        service.vacant_since_ns = None;
         self.count_held();
-        let leases = if before.is_some() {
-            Leases::CarriedOver
-        } else {
-            Leases::Fresh
-        };
         self.outbox.push(Effect::Hold {
-            service,
+            service: id,
             epoch,
-            leases,
+            leases: Leases::Fresh,
         });
         self.send_claim(at, 0);
         self.report(Report::Claimed {
-            service,
+            service: id,
             epoch,
             cause,
         });
-        self.reserve_ahead(at);
         self.reconsider = true;
         if self.needs_no_grants(at) {
             self.serve(at, now_ns);
@@ -93,7 +87,7 @@ impl Engine {
     pub(super) fn send_claim(&mut self, at: ServiceAt, trial: u16) {
         let id = self.services.key(at);
         let epoch = match self.services[at].holding {
-            Some(holding) if trial == 0 => Some(holding.epoch),
+            Some(holding) if trial == 0 => Some(holding.raise.map_or(holding.epoch, |raise| raise.epoch)),
             Some(_) | None => self.services[at].next_epoch(self.me),
         };
         let Some(epoch) = epoch else { return };
@@ -118,8 +112,8 @@ impl Engine {
             self.counters.stale += u64::from(!word.is_none());
             return;
         };
-        // "A holding without a majority for L is dropped by the kernel, for good. Userspace then RELEASEs it and waits
-        // a random time."
+        // "A holding without a majority for L is dropped by the kernel, for good. Userspace then RELEASEs it
+        // and waits a random time."
         if word.is_none() {
             self.drop_holding(at, DropCause::Lapsed, now_ns);
             return;
@@ -130,25 +124,21 @@ impl Engine {
         }
         holding.until_ns = until_ns;
         holding.looked_ns = now_ns;
-        // A raised epoch is served once a majority granted *it*: with carried leases alone a later claim elsewhere could
-        // come out lower than what was served.
-        let is_granted = until_ns > now_ns.max(holding.carried_until_ns);
-        if is_granted && holding.serving != Some(holding.epoch) {
+        if until_ns > now_ns && holding.stage == Stage::Tentative {
             self.serve(at, now_ns);
         }
     }
 
     /// "On its majority it flips the owner word in its map, sends gratuitous ARP and ANNOUNCEs."
-    fn serve(&mut self, at: ServiceAt, now_ns: u64) {
+    pub(super) fn serve(&mut self, at: ServiceAt, now_ns: u64) {
         let service = self.services.key(at);
         let word = self.word(at);
         let previous = std::mem::replace(&mut self.services[at].owner, word).owner();
         let Some(holding) = &mut self.services[at].holding else {
             return;
         };
-        let was_serving = holding.serving.replace(holding.epoch).is_some();
         let epoch = holding.epoch;
-        if !was_serving {
+        if std::mem::replace(&mut holding.stage, Stage::Owner) == Stage::Tentative {
             holding.arp = Burst::starting(now_ns);
         }
         self.outbox.push(Effect::Own { service, word });
@@ -164,36 +154,40 @@ impl Engine {
     /// "Drop first, in the kernel and for good, then tell all." The own vote is free from then on.
     pub(super) fn drop_holding(&mut self, at: ServiceAt, cause: DropCause, now_ns: u64) {
         self.services[at].trial = None;
-        let word = self.word(at);
         let Some(holding) = self.services[at].holding.take() else {
             return;
         };
         let id = self.services.key(at);
         let wait_ns = self.random_wait_ns();
         self.outbox.push(Effect::Drop { service: id });
+        self.disown(at);
         let service = &mut self.services[at];
-        if service.owner.owner() == self.me {
-            let cleared = service.owner.epoch().owned_by(NodeId::NONE);
-            service.owner = cleared;
-            self.outbox.push(Effect::Own {
-                service: id,
-                word: cleared,
-            });
-        }
         service.holder = holding.epoch.owned_by(NodeId::NONE);
         service.unlisted = 0;
         service.vacant_since_ns = None;
         service.not_before_ns = now_ns.saturating_add(wait_ns);
+        let recorded = OwnerWord(service.record.word);
         let released = record::released(service.record);
         self.count_held();
         self.set_record(at, released);
-        self.send_release(at, word, holding.serving);
+        self.send_release(at, holding.epoch.owned_by(self.me), recorded);
         self.report(Report::Dropped {
             service: id,
             epoch: holding.epoch,
             cause,
         });
         self.reconsider = true;
+    }
+
+    /// This node serves no more.
+    pub(super) fn disown(&mut self, at: ServiceAt) {
+        let id = self.services.key(at);
+        let service = &mut self.services[at];
+        if service.owner.owner() == self.me {
+            let word = service.owner.epoch().owned_by(NodeId::NONE);
+            service.owner = word;
+            self.outbox.push(Effect::Own { service: id, word });
+        }
     }
 
     /// A voter says no: to a trial, to a claim, or to a renewal.
@@ -260,7 +254,7 @@ impl Engine {
             self.drop_holding(at, DropCause::HigherEpoch, now_ns);
             return;
         }
-        if holding.serving.is_none() {
+        if holding.stage == Stage::Tentative {
             // What will be granted when asked again is no refusal.
             if refusal == Refusal::FloorPending {
                 holding.refused.remove(place);
@@ -270,13 +264,7 @@ impl Engine {
             }
             return;
         }
-        // "An owner that finds a higher, released epoch on record raises its own": asked as a trial first, so that it
-        // changes epochs only where a majority can follow.
-        let is_below = matches!(refusal, Refusal::BelowRecord | Refusal::BelowFloor);
-        if is_below && now_ns >= holding.contested_ns {
-            holding.contested_ns = now_ns.saturating_add(self.timing.lease_ns);
-            self.start_trial(at, Cause::RaiseEpoch, now_ns);
-        }
+        self.handle_renewal_refused(at, word, (place, refusal), now_ns);
     }
 
     pub(super) fn tick_holding(&mut self, at: ServiceAt, now_ns: u64) {
@@ -291,10 +279,12 @@ impl Engine {
             self.drop_holding(at, DropCause::Lapsed, now_ns);
             return;
         }
-        if holding.serving != Some(holding.epoch) && now_ns >= holding.resend_ns {
+        let awaits_grants = holding.stage == Stage::Tentative || holding.raise.is_some();
+        if awaits_grants && now_ns >= holding.resend_ns {
             holding.resend_ns = now_ns.saturating_add(self.timing.interval_ns);
             self.send_claim(at, 0);
         }
+        self.tick_raise(at, now_ns);
         self.tick_announce(at, now_ns);
         self.tick_arp(at, now_ns);
         if self.is_home_back(at, now_ns) {
@@ -303,10 +293,13 @@ impl Engine {
         }
     }
 
-    /// With `preempt` the home takes its service back: its holder releases it once the home has answered for a while.
+    /// With `preempt` the home takes its service back: its holder releases it once the home has answered for
+    /// a while.
     fn is_home_back(&self, at: ServiceAt, now_ns: u64) -> bool {
         let service = &self.services[at];
-        let is_serving = service.holding.is_some_and(|holding| holding.serving.is_some());
+        let is_serving = service
+            .holding
+            .is_some_and(|holding| holding.stage == Stage::Owner);
         if !service.preempt || !is_serving || service.home == self.me {
             return false;
         }
@@ -329,6 +322,6 @@ impl Engine {
     pub(super) fn is_tentative(&self, at: ServiceAt) -> bool {
         self.services[at]
             .holding
-            .is_some_and(|holding| holding.serving.is_none())
+            .is_some_and(|holding| holding.stage == Stage::Tentative)
     }
 }

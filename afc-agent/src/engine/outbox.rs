@@ -4,8 +4,8 @@ use std::collections::VecDeque;
 
 use super::{effect::Effect, message::Message};
 
-/// Messages that wait at most. Beyond it a message is dropped and counted, as a full network would; all other effects are
-/// always kept, and one event makes only a few of them a service.
+/// Messages that wait at most. Beyond it a message is dropped and counted, as a full network would; all other
+/// effects are always kept, and one event makes only a few of them a service.
 const MESSAGES_MAX: usize = 4096;
 /// Room made at the start: what the fast path uses between two pulls.
 const EFFECTS_RESERVED: usize = 4096 + 1024;

@@ -1,7 +1,7 @@
 //! The clock: whom to probe and when, and everything else that is due at a tick.
 //!
-//! "Each voter probes the holders of the services it votes for at `interval`, their available backups at a tenth of that
-//! rate, nobody else."
+//! "Each voter probes the holders of the services it votes for at `interval`, their available backups at a
+//! tenth of that rate, nobody else."
 
 use afc_ebpf::{identity::OwnerWord, wire::Kind};
 
@@ -12,6 +12,7 @@ use super::{
     message::Message,
     node::Rate,
     record,
+    service::Stage,
     setup::Role,
     suspicion::Verdict,
     table::{NodeAt, ServiceAt},
@@ -70,7 +71,8 @@ impl Engine {
         };
     }
 
-    /// A part of an interval that differs between neighbours' numbers, so that voters do not probe in one burst.
+    /// A part of an interval that differs between neighbours' numbers, so that voters do not probe in one
+    /// burst.
     fn phase_ns(&self) -> u64 {
         self.timing.interval_ns / 8 * u64::from(self.me.0 % 8)
     }
@@ -175,7 +177,8 @@ impl Engine {
             let guard_ns = (is_awaited && self.is_holder_gone(at)).then_some(service.record.guard_until_ns);
             return trial_ns.into_iter().chain(guard_ns).min();
         };
-        let resend_ns = (holding.serving != Some(holding.epoch)).then_some(holding.resend_ns);
+        let awaits_grants = holding.stage == Stage::Tentative || holding.raise.is_some();
+        let resend_ns = awaits_grants.then_some(holding.resend_ns);
         [trial_ns, resend_ns, holding.announce.next_ns, holding.arp.next_ns]
             .into_iter()
             .flatten()

@@ -19,6 +19,16 @@ pub struct Ask {
     pub epoch: Epoch,
 }
 
+impl Ask {
+    /// What a listed or claimed word asks for.
+    pub fn of(word: OwnerWord) -> Self {
+        Self {
+            from: word.owner(),
+            epoch: word.epoch(),
+        }
+    }
+}
+
 /// What the voter itself holds of the service.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum OwnHolding {
@@ -54,11 +64,12 @@ pub enum Decision {
     Refuse(Refusal),
 }
 
-/// The voter's rule: "v grants iff it is not in quarantine, e is at or above its floor and its recorded epoch, and the
-/// recorded holder is o, or the guard has run out, or nobody holds it. It first records (o, e, now + G), then grants."
+/// The voter's rule: "v grants iff it is not in quarantine, e is at or above its floor and its recorded
+/// epoch, and the recorded holder is o, or the guard has run out, or nobody holds it. It first records (o, e,
+/// now + G), then grants."
 ///
-/// The guard is looked at before the epochs, so [`Refusal::BelowRecord`] and [`Refusal::BelowFloor`] say that a higher
-/// epoch would be granted.
+/// The guard is looked at before the epochs, so [`Refusal::BelowRecord`] and [`Refusal::BelowFloor`] say that
+/// a higher epoch would be granted.
 pub fn decide(record: Record, standing: Standing, ask: Ask, now_ns: u64) -> Decision {
     if standing.in_quarantine {
         return Decision::Refuse(Refusal::Quarantine);
@@ -92,7 +103,8 @@ fn refusal(record: Record, reserved: u32, ask: Ask, now_ns: u64) -> Option<Refus
     if ask.epoch < OwnerWord(record.floor).epoch() {
         return Some(Refusal::BelowFloor);
     }
-    // "What survives is the floor, at or above every epoch it granted or held, reserved on disk ahead of use."
+    // "What survives is the floor, at or above every epoch it granted or held, reserved on disk ahead of
+    // use."
     (ask.epoch.counter() > reserved).then_some(Refusal::FloorPending)
 }
 
@@ -110,8 +122,8 @@ fn granted(before: Record, ask: Ask, guard_until_ns: u64) -> Record {
     }
 }
 
-/// The own record of a holder: "its own vote counts: while it holds, its own record is itself". It ends with the drop,
-/// not with a time.
+/// The own record of a holder: "its own vote counts: while it holds, its own record is itself". It ends with
+/// the drop, not with a time.
 pub fn held(granted: Record) -> Record {
     Record {
         guard_until_ns: FOREVER_NS,
@@ -133,8 +145,8 @@ pub fn after_release(record: Record, word: OwnerWord) -> Option<Record> {
     (word.owner().is_some() && record.word == word.0).then(|| released(record))
 }
 
-/// An empty record that keeps the floor. While in quarantine its guard names no holder but the quarantine's end, so that
-/// an agent which adopts it goes on with the quarantine.
+/// An empty record that keeps the floor. While in quarantine its guard names no holder but the quarantine's
+/// end, so that an agent which adopts it goes on with the quarantine.
 pub fn forgotten(floor: Epoch, quarantine_until_ns: u64) -> Record {
     Record {
         word: 0,

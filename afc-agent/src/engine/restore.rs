@@ -2,17 +2,14 @@
 //!
 //! Not here: reading disks and maps, which is the runtime's.
 
-use afc_ebpf::{
-    identity::{Epoch, OwnerWord},
-    layout::Record,
-};
+use afc_ebpf::identity::{Epoch, OwnerWord};
 
 use super::{
     Effect, Engine, Restored,
     effect::DropCause,
     record,
-    service::{Burst, Holding, Service, Voters},
-    setup::{Adopted, ServiceSetup},
+    service::{Holding, Service, Stage},
+    setup::{Adopted, Floor, ServiceSetup},
     table::ServiceAt,
 };
 
@@ -45,11 +42,8 @@ impl Engine {
             let Some(at) = self.services.find(floor.service) else {
                 continue;
             };
-            let service = &mut self.services[at];
-            service.record = record::forgotten(floor.epoch, 0);
-            service.see(floor.epoch);
-            service.reserved = floor.reserved;
-            service.reserve_asked = floor.reserved;
+            self.services[at].reserved = floor.reserved;
+            self.services[at].reserve_asked = floor.reserved;
         }
         match &restored.adopted {
             Some(adopted)
@@ -63,15 +57,29 @@ impl Engine {
                 }
             }
             // A service without a record here was voted for by nobody knows whom: the whole node waits.
-            Some(_) | None => self.enter_quarantine(now_ns),
+            Some(_) | None => {
+                self.take_floors(&restored.floors);
+                self.enter_quarantine(now_ns);
+            }
         }
         for at in self.services.places() {
             self.reserve_ahead(at);
         }
     }
 
-    /// "An agent that restarts sooner adopts the pinned programs and maps and nothing moves": it goes on as after a long
-    /// pause. A quarantine that ran goes on too.
+    /// "What survives is the floor, at or above every epoch it granted or held."
+    fn take_floors(&mut self, floors: &[Floor]) {
+        for floor in floors {
+            let Some(at) = self.services.find(floor.service) else {
+                continue;
+            };
+            self.services[at].record = record::forgotten(floor.epoch, 0);
+            self.services[at].see(floor.epoch);
+        }
+    }
+
+    /// "An agent that restarts sooner adopts the pinned programs and maps and nothing moves": it goes on as
+    /// after a long pause. A quarantine that ran goes on too.
     fn adopt(&mut self, adopted: &Adopted, now_ns: u64) {
         let Some(at) = self.services.find(adopted.service) else {
             return;
@@ -80,56 +88,53 @@ impl Engine {
         self.quarantine_until_ns = self
             .quarantine_until_ns
             .max(record::quarantine_until_ns(adopted.record));
-        let service = &mut self.services[at];
-        let floor = OwnerWord(service.record.floor.max(adopted.record.floor));
-        service.record = Record {
-            floor: floor.0,
-            ..adopted.record
-        };
         let word = OwnerWord(adopted.record.word);
+        let service = &mut self.services[at];
+        // Its floor is exact: the disk's would refuse the owners that this node renewed until now.
+        service.record = adopted.record;
         service.holder = word;
         service.owner = adopted.owner;
-        for epoch in [
-            floor.epoch(),
-            word.epoch(),
-            adopted.owner.epoch(),
-            adopted.holding.epoch(),
+        for word in [
+            OwnerWord(adopted.record.floor),
+            word,
+            adopted.owner,
+            adopted.holding,
         ] {
-            service.see(epoch);
+            service.see(word.epoch());
         }
         if word.owner() != me {
+            // What is not on the own record cannot be held; the drop comes before every record.
+            self.outbox.push(Effect::Drop {
+                service: adopted.service,
+            });
             return;
         }
-        let serving = (adopted.owner.owner() == me).then(|| adopted.owner.epoch());
-        let is_raising = serving.is_some_and(|epoch| epoch != word.epoch());
+        let is_held = adopted.holding.owner() == me;
+        let epoch = if is_held {
+            adopted.holding.epoch()
+        } else {
+            word.epoch()
+        };
+        let is_owner = adopted.owner == epoch.owned_by(me);
+        let service = &mut self.services[at];
         service.holding = Some(Holding {
-            epoch: word.epoch(),
-            since_ns: now_ns,
-            until_ns: 0,
-            looked_ns: now_ns,
-            carried_until_ns: if is_raising {
-                now_ns.saturating_add(self.timing.lease_ns)
-            } else {
-                0
-            },
-            serving,
-            refused: Voters::default(),
-            resend_ns: now_ns,
-            announce: Burst::default(),
-            arp: Burst::default(),
-            contested_ns: 0,
+            stage: if is_owner { Stage::Owner } else { Stage::Tentative },
+            // Protected until the kernel says otherwise.
+            looked_ns: 0,
+            ..Holding::claimed(epoch, now_ns, 0)
         });
+        service.holder = epoch.owned_by(me);
         self.count_held();
         // The agent died between its drop, or the kernel's, and the RELEASE.
-        if adopted.holding != word {
+        if !is_held {
             self.drop_holding(at, DropCause::Lapsed, now_ns);
-        } else if serving.is_some() {
+        } else if is_owner {
             self.start_announcing(at, now_ns);
         }
     }
 
-    /// "New session, empty memory; for G the node neither grants nor claims. What survives is the floor." What the kernel
-    /// still holds of an earlier session is dropped.
+    /// "New session, empty memory; for G the node neither grants nor claims. What survives is the floor."
+    /// What the kernel still holds of an earlier session is dropped.
     pub(super) fn enter_quarantine(&mut self, now_ns: u64) {
         self.quarantine_until_ns = now_ns.saturating_add(self.timing.guard_ns);
         for at in self.services.places() {

@@ -53,21 +53,59 @@ pub(super) struct Holding {
     /// The kernel's `lease_until`, and when it was looked up.
     pub(super) until_ns: u64,
     pub(super) looked_ns: u64,
-    /// A majority has granted this very epoch once the kernel's lease reaches beyond this: leases carried over from
-    /// before a raise end no later.
-    pub(super) carried_until_ns: u64,
-    /// The epoch that this node serves under: the one held, or while a raise waits for its majority the one before.
-    pub(super) serving: Option<Epoch>,
+    pub(super) stage: Stage,
+    /// A higher epoch that it moves to.
+    pub(super) raise: Option<Raise>,
     /// Voters that refused the claim.
     pub(super) refused: Voters,
-    /// When the CLAIM is sent again, until a majority has granted.
+    /// When the CLAIM is sent again, until a majority has granted or recorded it.
     pub(super) resend_ns: u64,
     /// The next ANNOUNCE: when, and how many were sent.
     pub(super) announce: Burst,
     /// The next gratuitous ARP: when, and how many were sent.
     pub(super) arp: Burst,
-    /// Two announcers and raises are acted on once a lease.
+    /// Two announcers are acted on once a lease,
     pub(super) contested_ns: u64,
+    /// and so are raises.
+    pub(super) raise_after_ns: u64,
+}
+
+/// How far a holding is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Stage {
+    /// Claimed; a majority has not granted yet.
+    Tentative,
+    /// A majority has granted, and the owner word says so. The kernel serves while the lease lives.
+    Owner,
+}
+
+/// A higher epoch on its way.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Raise {
+    pub(super) epoch: Epoch,
+    /// Voters that have it on record.
+    pub(super) recorded: Voters,
+    pub(super) since_ns: u64,
+}
+
+impl Holding {
+    /// A claim without any grant yet.
+    pub(super) fn claimed(epoch: Epoch, now_ns: u64, interval_ns: u64) -> Self {
+        Self {
+            epoch,
+            since_ns: now_ns,
+            until_ns: 0,
+            looked_ns: now_ns,
+            stage: Stage::Tentative,
+            raise: None,
+            refused: Voters::default(),
+            resend_ns: now_ns.saturating_add(interval_ns),
+            announce: Burst::default(),
+            arp: Burst::default(),
+            contested_ns: 0,
+            raise_after_ns: 0,
+        }
+    }
 }
 
 /// A series of sendings.

@@ -1,6 +1,6 @@
 //! What an engine is made of: configuration in plain numbers, and what survived from before.
 //!
-//! Nothing here decides; [`Setup::normalised`] only takes out what the protocol cannot use.
+//! Nothing here decides; what the protocol cannot use is taken out.
 
 use afc_ebpf::{
     identity::{Epoch, NodeId, OwnerWord, ServiceId},
@@ -30,7 +30,8 @@ pub enum Safety {
     BestEffort,
 }
 
-/// One node's engine, as configured. The same on every node but for `node`, `role`, `session`, `capacity`, `seed`.
+/// One node's engine, as configured. The same on every node but for `node`, `role`, `session`, `capacity`,
+/// `seed`.
 #[derive(Clone, Debug)]
 pub struct Setup {
     /// This node.
@@ -73,8 +74,9 @@ pub struct ServiceSetup {
 }
 
 impl Setup {
-    /// Takes out what cannot take part: unknown voters, candidates that do not vote or may not serve (the own vote is
-    /// part of every majority), services and voters beyond the limits. What the configuration checks never lets through.
+    /// Takes out what cannot take part: unknown voters, candidates that do not vote or may not serve (the own
+    /// vote is part of every majority), services and voters beyond the limits. What the configuration checks
+    /// never lets through.
     pub(super) fn normalised(mut self) -> Self {
         self.interval_ns = self.interval_ns.max(1);
         self.services.truncate(MAX_SERVICES as usize);
@@ -104,7 +106,8 @@ impl Setup {
 pub struct Restored {
     /// From disk, for the services that were ever written there.
     pub floors: Vec<Floor>,
-    /// From the kernel's maps, when the agent came back within `agent_timeout` and nothing in them is in doubt.
+    /// From the kernel's maps, when the agent came back within `agent_timeout` and nothing in them is in
+    /// doubt.
     pub adopted: Option<Vec<Adopted>>,
 }
 

@@ -1,6 +1,8 @@
-//! When one node suspects another: "late me, late peer" (design.md section 2). Pure; suspicion moves nothing by itself.
+//! When one node suspects another: "late me, late peer" (design.md section 2). Pure; suspicion moves nothing
+//! by itself.
 //!
-//! A verdict uses the kernel's receive times and the probes that were really sent, never the time userspace looked.
+//! A verdict uses the kernel's receive times and the probes that were really sent, never the time userspace
+//! looked.
 
 use super::event::Heard;
 
@@ -31,7 +33,8 @@ pub(super) enum Verdict {
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Liveness {
     life: Life,
-    /// Receive time of its last REPLY, by the kernel.
+    /// Receive time of its last message, and of its last REPLY, by the kernel.
+    heard_ns: u64,
     reply_ns: u64,
     /// When the first probe of this silence was sent: a node that never answered is silent since then.
     probing_since_ns: Option<u64>,
@@ -43,6 +46,7 @@ impl Liveness {
     pub(super) const fn new() -> Self {
         Self {
             life: Life::Unknown,
+            heard_ns: 0,
             reply_ns: 0,
             probing_since_ns: None,
             last_probe_ns: 0,
@@ -67,6 +71,9 @@ impl Liveness {
 
     /// The kernel's word on its last REPLY.
     pub(super) fn heard(&mut self, heard: &Heard, lease_ns: u64, now_ns: u64) -> Option<Verdict> {
+        if heard.heard_ns <= now_ns {
+            self.heard_ns = self.heard_ns.max(heard.heard_ns);
+        }
         if heard.reply_ns <= self.reply_ns || heard.reply_ns > now_ns {
             return None;
         }
@@ -82,6 +89,18 @@ impl Liveness {
         Some(Verdict::Alive)
     }
 
+    /// Whether it is alive as far as is known: it answers; or nobody probes it, as a witness, and it was
+    /// heard lately.
+    pub(super) fn is_alive(&self, lately_ns: u64, now_ns: u64) -> bool {
+        match self.life {
+            Life::Alive { .. } => true,
+            Life::Unknown if self.probing_since_ns.is_none() => {
+                self.heard_ns != 0 && now_ns.saturating_sub(self.heard_ns) < lately_ns
+            }
+            Life::Unknown | Life::Suspected => false,
+        }
+    }
+
     /// It restarted: alive only since now.
     pub(super) fn restarted(&mut self, now_ns: u64) {
         if let Life::Alive { since_ns } = &mut self.life {
@@ -89,8 +108,8 @@ impl Liveness {
         }
     }
 
-    /// "A tick that ran late sent no probe, so it proves nothing about the peer": after a pause of a whole lease,
-    /// one more probe must go unanswered.
+    /// "A tick that ran late sent no probe, so it proves nothing about the peer": after a pause of a whole
+    /// lease, one more probe must go unanswered.
     pub(super) fn paused(&mut self) {
         self.unanswered = self.unanswered.min(UNANSWERED_MIN - 1);
     }

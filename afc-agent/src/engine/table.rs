@@ -1,4 +1,5 @@
-//! A small sorted table with typed places: what the hot path uses where a map would allocate or iterate at random.
+//! A small sorted table with typed places: what the hot path uses where a map would allocate or iterate at
+//! random.
 //!
 //! Filled once, at construction; never grows.
 

@@ -2,11 +2,24 @@
 //!
 //! | file | subject |
 //! |---|---|
+//! | `voter` | the voter's rule, row by row |
+//! | `conversation` | what one engine says, effect by effect |
+//! | `bad_input` | whatever comes in |
+//! | `scenarios` | one fault each on a simulated cluster |
+//! | `random` | many faults, thousands of seeds, and planted bugs |
 //! | `world` | the simulated cluster: clocks, network, power, and the checker that runs after every step |
-//! | `kernel` | the simulated kernel of one machine, on the real `Holding` |
-//! | `machine` | one machine: its kernel, its engine, its disk, its process |
+//! | `queue` | what is still to happen there |
+//! | `shape` | how such a cluster looks, and the bugs that can be planted in it |
+//! | `machine` | one machine: its clock, its process, its disk |
+//! | `kernel` | the machine's kernel, on the real `Holding` |
 
+mod bad_input;
+mod conversation;
 mod kernel;
 mod machine;
+mod queue;
+mod random;
 mod scenarios;
+mod shape;
+mod voter;
 mod world;

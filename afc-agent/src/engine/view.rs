@@ -8,9 +8,14 @@ use afc_ebpf::{
 
 use super::{
     Engine, Phase,
-    service::Service,
+    node::Node,
+    service::{Service, Stage},
     setup::{Role, Safety},
 };
+
+/// A node that probes this one each tenth interval, and is itself probed by nobody, counts as alive for so
+/// many.
+const HEARD_INTERVALS: u64 = 30;
 
 /// One service as this node sees it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -53,13 +58,13 @@ pub struct NodeView {
     pub id: NodeId,
     /// Its role.
     pub role: Role,
-    /// It answers probes; this node itself always does.
+    /// It answers probes, or, where nobody probes it, was heard lately. This node itself always is.
     pub is_alive: bool,
     /// Enough probes were sent and none answered.
     pub is_suspected: bool,
     /// It takes services over.
     pub is_available: bool,
-    /// It gives its services away.
+    /// It gives its services away, or is in quarantine.
     pub is_draining: bool,
     /// Its session, 0 while unknown.
     pub session: u64,
@@ -89,16 +94,13 @@ pub struct Counters {
 impl Engine {
     /// The [`flag`] bits of this node's messages, for the kernel's REPLYs too.
     pub fn flags(&self) -> u16 {
-        if self.phase == Phase::Stopped {
+        // Who can claim nothing for a while says so, and the next candidate does not wait for it.
+        if self.phase == Phase::Stopped || self.is_in_quarantine(self.now_ns) {
             return flag::DRAINING;
         }
         // "A backup that serves is N, until its capacity allows more."
         let is_free = self.is_available && self.held_away < self.capacity;
-        if is_free && !self.is_in_quarantine(self.now_ns) {
-            flag::AVAILABLE
-        } else {
-            0
-        }
+        if is_free { flag::AVAILABLE } else { 0 }
     }
 
     /// Every service, by id.
@@ -121,7 +123,7 @@ impl Engine {
             NodeView {
                 id,
                 role: node.role,
-                is_alive: is_me || node.is_alive(),
+                is_alive: is_me || self.is_heard(node),
                 is_suspected: !is_me && node.is_suspected(),
                 is_available: if is_me {
                     self.flags() & flag::AVAILABLE != 0
@@ -129,7 +131,7 @@ impl Engine {
                     node.is_available()
                 },
                 is_draining: if is_me {
-                    self.phase == Phase::Stopped
+                    self.flags() & flag::DRAINING != 0
                 } else {
                     node.is_draining()
                 },
@@ -144,18 +146,25 @@ impl Engine {
             return true;
         }
         let answers = |voter: &&NodeId| {
-            **voter == self.me || self.nodes.get(**voter).is_some_and(|node| node.is_alive())
+            **voter == self.me || self.nodes.get(**voter).is_some_and(|node| self.is_heard(node))
         };
         self.services
             .iter()
             .all(|(_, service)| service.voters.iter().filter(answers).count() > service.voters.len() / 2)
     }
 
+    fn is_heard(&self, node: &Node) -> bool {
+        node.liveness.is_alive(
+            self.timing.interval_ns.saturating_mul(HEARD_INTERVALS),
+            self.now_ns,
+        )
+    }
+
     /// The earliest end of the leases that this node serves under, ns; none if it serves nothing.
     pub fn lowest_lease_until_ns(&self) -> Option<u64> {
         let holdings = self.services.iter().filter_map(|(_, service)| service.holding);
         holdings
-            .filter(|holding| holding.serving.is_some())
+            .filter(|holding| holding.stage == Stage::Owner)
             .map(|holding| holding.until_ns)
             .min()
     }
@@ -179,10 +188,10 @@ impl Service {
         match (self.holding, self.trial) {
             (None, None) => HolderState::Idle,
             (None, Some(_)) => HolderState::Asking,
-            (Some(holding), _) => match holding.serving {
-                None => HolderState::Tentative,
-                Some(serving) if serving == holding.epoch => HolderState::Owner,
-                Some(_) => HolderState::Raising,
+            (Some(holding), _) => match (holding.stage, holding.raise) {
+                (Stage::Tentative, _) => HolderState::Tentative,
+                (Stage::Owner, None) => HolderState::Owner,
+                (Stage::Owner, Some(_)) => HolderState::Raising,
             },
         }
     }

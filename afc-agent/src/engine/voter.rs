@@ -1,6 +1,7 @@
 //! The voter: what other nodes list and claim, and what this node answers.
 //!
-//! The rule itself is [`record::decide`]. Everything here keeps one order: the own drop, the record, the grant.
+//! The rule itself is [`record::decide`]. Everything here keeps one order: the own drop, the record, the
+//! grant.
 
 use afc_ebpf::{
     identity::{Epoch, NodeId, OwnerWord},
@@ -18,8 +19,8 @@ use super::{
 };
 
 impl Engine {
-    /// "The REPLY carries o's session, its clock `o_ts`, and the (service, epoch) pairs it holds: each is a request to
-    /// renew." The grants wait for the next PROBE, once.
+    /// "The REPLY carries o's session, its clock `o_ts`, and the (service, epoch) pairs it holds: each is a
+    /// request to renew." The grants wait for the next PROBE, once.
     pub(super) fn handle_reply(&mut self, from: NodeAt, message: &Message, now_ns: u64) {
         let page = usize::from(message.page);
         if page >= PAGES_MAX || message.session == 0 {
@@ -57,37 +58,27 @@ impl Engine {
                 self.note_holder(at, slot.word);
                 continue;
             }
-            match self.vote(
-                at,
-                Ask {
-                    from: message.from,
-                    epoch: slot.word.epoch(),
-                },
-                now_ns,
-            ) {
+            match self.vote(at, Ask::of(slot.word), now_ns) {
                 // A REPLY has as many slots as a PROBE, so each finds its place.
                 Ok(()) => grants.slots.push(*slot).unwrap_or_default(),
-                Err(refusal) => self.refuse(at, message, refusal),
+                Err(refusal) => {
+                    self.note_holder(at, slot.word);
+                    self.refuse(at, message, refusal);
+                }
             }
         }
         self.nodes[from].grants[page] = grants;
     }
 
-    /// "A CLAIM is the same request unasked." It is granted at once, in an extra PROBE under the claim's own session.
+    /// "A CLAIM is the same request unasked." It is granted at once, in an extra PROBE under the claim's own
+    /// session.
     pub(super) fn handle_claim(&mut self, from: NodeAt, message: &Message, now_ns: u64) {
         let mut slots = Slots::new();
         for slot in message.slots.as_slice() {
-            let Some(at) = self.claimed(message.from, *slot) else {
+            let Some(at) = self.listed(message.from, *slot) else {
                 continue;
             };
-            match self.vote(
-                at,
-                Ask {
-                    from: message.from,
-                    epoch: slot.word.epoch(),
-                },
-                now_ns,
-            ) {
+            match self.vote(at, Ask::of(slot.word), now_ns) {
                 Ok(()) => slots.push(*slot).unwrap_or_default(),
                 Err(refusal) => self.refuse(at, message, refusal),
             }
@@ -108,17 +99,10 @@ impl Engine {
     /// "A candidate first asks with a trial CLAIM, answered statelessly."
     pub(super) fn handle_trial_claim(&mut self, from: NodeAt, message: &Message, now_ns: u64) {
         for slot in message.slots.as_slice() {
-            let Some(at) = self.claimed(self.nodes.key(from), *slot) else {
+            let Some(at) = self.listed(self.nodes.key(from), *slot) else {
                 continue;
             };
-            match self.try_vote(
-                at,
-                Ask {
-                    from: message.from,
-                    epoch: slot.word.epoch(),
-                },
-                now_ns,
-            ) {
+            match self.try_vote(at, Ask::of(slot.word), now_ns) {
                 Ok(()) => {
                     let base = self.message(Kind::Probe, message.from);
                     self.outbox.send(Message {
@@ -150,10 +134,11 @@ impl Engine {
 
     /// "It first records (o, e, now + G), then grants."
     fn vote(&mut self, at: ServiceAt, ask: Ask, now_ns: u64) -> Result<(), Refusal> {
+        self.services[at].see(ask.epoch);
         let record = match self.decision(at, ask, now_ns) {
             Decision::Grant(record) => record,
-            // "Before a node votes for another it must drop its own holding, in the kernel first and for good, and
-            // RELEASE it."
+            // "Before a node votes for another it must drop its own holding, in the kernel first and for
+            // good, and RELEASE it."
             Decision::DropAndGrant(record) => {
                 self.drop_holding(at, DropCause::HigherEpoch, now_ns);
                 record
@@ -173,10 +158,13 @@ impl Engine {
         Ok(())
     }
 
-    /// The same without any trace, but for the floor's reservation, which grants nothing.
+    /// The same without any trace: a question that raised the epochs seen would let two candidates that ask
+    /// in vain count up for ever. But the floor's reservation is asked for, so that the claim behind the
+    /// question finds it done.
     fn try_vote(&mut self, at: ServiceAt, ask: Ask, now_ns: u64) -> Result<(), Refusal> {
         match self.decision(at, ask, now_ns) {
-            // While a claim of its own runs, a question does not end it; the claim behind a majority of others would.
+            // While a claim of its own runs, a question does not end it; the claim behind a majority of
+            // others would.
             Decision::DropAndGrant(_) if self.is_tentative(at) => Err(Refusal::Held),
             Decision::Grant(_) | Decision::DropAndGrant(_) => Ok(()),
             Decision::Refuse(refusal) => {
@@ -187,7 +175,6 @@ impl Engine {
     }
 
     fn note_refused(&mut self, at: ServiceAt, ask: Ask, refusal: Refusal) {
-        self.services[at].see(ask.epoch);
         if refusal == Refusal::FloorPending {
             self.reserve(at, ask.epoch.counter());
         }
@@ -249,14 +236,8 @@ impl Engine {
         at
     }
 
-    /// The service of a claim. A claim stays no owner's word: it tells of an epoch, not of a holder.
-    fn claimed(&mut self, from: NodeId, slot: Slot) -> Option<ServiceAt> {
-        let at = self.listed(from, slot)?;
-        self.services[at].see(slot.word.epoch());
-        Some(at)
-    }
-
-    /// A node lists a service: it is the holder if no higher epoch is known, or if the higher one's holder is gone.
+    /// A node lists a service: it is the holder if no higher epoch is known, or if the higher one's holder is
+    /// gone.
     pub(super) fn note_holder(&mut self, at: ServiceAt, word: OwnerWord) {
         let is_replaced = word.epoch() > self.services[at].holder.epoch() || self.is_holder_gone(at);
         let service = &mut self.services[at];

@@ -83,8 +83,9 @@ impl GratuitousArp {
 /// The frame: sender and target are both `address`.
 fn frame(mac: Mac, address: Ipv4Addr, operation: u16) -> [u8; FRAME_BYTES] {
     const BROADCAST: [u8; 6] = [0xff; 6];
-    let target = if operation == REPLY { BROADCAST } else { [0; 6] };
     let mac = mac.to_bytes();
+    // Linux takes a reply for gratuitous, and at once, only with the sender's own link address as the target.
+    let target = if operation == REPLY { mac } else { [0; 6] };
     let fields: [&[u8]; 12] = [
         &BROADCAST,
         &mac,
@@ -115,14 +116,18 @@ mod tests {
     #[test]
     fn an_announcement_names_the_address_as_sender_and_target() {
         let mac = Mac::from_bytes([2, 0, 0, 0, 0, 7]);
-        let frame = frame(mac, Ipv4Addr::new(10, 0, 0, 101), REQUEST);
-        #[rustfmt::skip]
-        let expected = [
-            0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 2, 0, 0, 0, 0, 7, 0x08, 0x06,
-            0, 1, 8, 0, 6, 4, 0, 1,
-            2, 0, 0, 0, 0, 7, 10, 0, 0, 101,
-            0, 0, 0, 0, 0, 0, 10, 0, 0, 101,
-        ];
-        assert_eq!(frame, expected);
+        for (operation, target) in [(1, [0; 6]), (2, [2, 0, 0, 0, 0, 7])] {
+            let frame = frame(mac, Ipv4Addr::new(10, 0, 0, 101), operation);
+            #[rustfmt::skip]
+            let head = [
+                0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 2, 0, 0, 0, 0, 7, 0x08, 0x06,
+                0, 1, 8, 0, 6, 4, 0, operation as u8,
+                2, 0, 0, 0, 0, 7, 10, 0, 0, 101,
+            ];
+            assert_eq!(
+                frame.as_slice(),
+                [head.as_slice(), &target, &[10, 0, 0, 101]].concat()
+            );
+        }
     }
 }

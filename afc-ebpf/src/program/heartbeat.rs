@@ -150,15 +150,19 @@ pub(crate) fn accept(heartbeat: &Heartbeat, heard: &mut Heard, settings: &Settin
     true
 }
 
-/// Whether a message that the window refused proves that its sender's clock started anew (it rebooted): it answers
-/// something that this session sent in the last second, and later than what restarted the window before.
+/// Whether a message that the window refused proves that its sender's clock started anew (it rebooted): it is older than
+/// the window covers, and yet answers something that this session sent in the last second, and later than what restarted
+/// the window before.
 #[inline(always)]
 fn restarts_window(heartbeat: &Heartbeat, heard: &Heard, settings: &Settings) -> bool {
     let answers = match heartbeat.kind {
         Kind::Probe | Kind::Refuse | Kind::Handover => true,
         Kind::Reply | Kind::Announce | Kind::Release | Kind::Take | Kind::Transfer => false,
     };
-    answers && heartbeat.session == settings.session && heartbeat.echo_is_fresh(heard.restart_echo_ns)
+    answers
+        && heard.window.is_behind(heartbeat.sequence)
+        && heartbeat.session == settings.session
+        && heartbeat.echo_is_fresh(heard.restart_echo_ns)
 }
 
 /// Notes what a new, authentic message shows of its sender.

@@ -1,8 +1,7 @@
 //! What `cargo xtask test` does, step by step: which cargo command each step is.
 //!
-//! All steps on the host select the whole workspace, and tell targets apart by name: cargo would build shared
-//! dependencies anew for each smaller selection, with just the features it needs. The BPF binary compiles for
-//! its own target only, so no step on the host may select it.
+//! All steps on the host select the whole workspace, and tests are told apart by name: for a smaller selection cargo
+//! would build shared dependencies anew, with just the features that it needs.
 
 use std::env::consts::ARCH;
 use std::process::Command;
@@ -13,17 +12,11 @@ use super::tally::Tally;
 use crate::setup::Need;
 use crate::{process, tidy, workspace};
 
-/// The binaries that run on the host.
-const BINARIES: [&str; 4] = ["--bin", "afc", "--bin", "xtask"];
-
 /// The package of the labs and of the tests that need root.
 const ROOT_TESTS: &str = "tests";
 
 /// Packages whose integration tests need no root.
 const PACKAGES: [&str; 3] = ["afc-agent", "afc-ebpf", "xtask"];
-
-/// The flags of the BPF object's build (`afc-agent/build.rs`), so that the same code is checked.
-const BPF_FLAGS: [&str; 3] = ["-Cdebuginfo=2", "-Clink-arg=--btf", "-Ctarget-cpu=v3"];
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Step {
@@ -93,14 +86,20 @@ impl Step {
 
     pub(super) fn run(self, filter: Option<&str>, tally: &mut Tally) -> Result<()> {
         match self {
-            Self::Format => {
-                process::run(process::cargo().args(["fmt", "--all", "--", "--check", "--files-with-diff"]))
-            }
+            Self::Format => process::run(&mut cargo("fmt --all -- --check --files-with-diff")),
             Self::Tidy => tidy::run(),
-            Self::HostClippy => process::run(&mut host_clippy()),
+            Self::HostClippy => {
+                process::run(&mut cargo("clippy --workspace --all-targets -- --deny warnings"))
+            }
             Self::BpfClippy => process::run(&mut bpf_clippy()),
-            Self::Deny => process::run(&mut deny()),
-            Self::Docs => process::run(&mut docs()),
+            // Not the advisories: their database is no package, and its server need not be in reach.
+            Self::Deny => process::run(&mut cargo(
+                "deny --locked --log-level error check licenses bans sources",
+            )),
+            Self::Docs => process::run(
+                cargo("doc --workspace --no-deps --document-private-items")
+                    .env("RUSTDOCFLAGS", "--deny warnings"),
+            ),
             Self::DocTests => tally.run(&mut doc_tests(filter)),
             Self::UnitTests => tally.run(&mut unit_tests(filter)),
             Self::RootTests => root_tests(filter, tally),
@@ -108,83 +107,25 @@ impl Step {
     }
 }
 
-fn host_clippy() -> Command {
-    let mut command = process::cargo();
-    command
-        .args(["clippy", "--workspace", "--lib", "--tests", "--examples"])
-        .args(BINARIES);
-    command.args(["--", "--deny", "warnings"]);
-    command
-}
-
 /// With a target directory of its own: build scripts of common dependencies watch `RUSTC_BOOTSTRAP`, and would
 /// make cargo build everything again, here and then on the host.
 fn bpf_clippy() -> Command {
-    let mut flags = vec![format!("--cfg=bpf_target_arch=\"{ARCH}\"")];
-    flags.extend(BPF_FLAGS.map(str::to_owned));
-    let mut command = process::cargo();
-    command
-        .env("RUSTC_BOOTSTRAP", "1")
-        .env("CARGO_ENCODED_RUSTFLAGS", flags.join("\x1f"));
-    command.args([
-        "clippy",
-        "--package",
-        "afc-ebpf",
-        "--bin",
-        "afc-datapath",
-        "--profile",
-        "bpf",
-    ]);
-    command.args([
-        "-Z",
-        "build-std=core",
-        "--target",
-        "bpfel-unknown-none",
-        "--target-dir",
-    ]);
+    // What decides which code is compiled, as in `afc-agent/build.rs`.
+    let arch = format!("--cfg=bpf_target_arch=\"{ARCH}\"");
+    let flags = [arch.as_str(), "-Ctarget-cpu=v3"].join("\x1f");
+    let mut command = cargo("clippy --package afc-ebpf --bin afc-datapath --profile bpf");
+    command.args("-Z build-std=core --target bpfel-unknown-none --target-dir".split(' '));
     command
         .arg(workspace::target_dir().join("bpf-clippy"))
         .args(["--", "--deny", "warnings"]);
     command
-}
-
-/// Not the advisories: their database is no package, and its server need not be in reach.
-fn deny() -> Command {
-    let mut command = process::cargo();
-    command.args([
-        "deny",
-        "--locked",
-        "--log-level",
-        "error",
-        "check",
-        "licenses",
-        "bans",
-        "sources",
-    ]);
-    command
-}
-
-fn docs() -> Command {
-    let mut command = process::cargo();
-    command.env("RUSTDOCFLAGS", "--deny warnings");
-    command.args([
-        "doc",
-        "--workspace",
-        "--no-deps",
-        "--document-private-items",
-        "--lib",
-        "--bin",
-        "xtask",
-    ]);
+        .env("RUSTC_BOOTSTRAP", "1")
+        .env("CARGO_ENCODED_RUSTFLAGS", flags);
     command
 }
 
 fn unit_tests(filter: Option<&str>) -> Command {
-    let mut targets: Vec<String> = ["--lib"]
-        .iter()
-        .chain(&BINARIES)
-        .map(|word| (*word).to_owned())
-        .collect();
+    let mut targets = vec!["--lib".to_owned(), "--bins".to_owned()];
     targets.extend(PACKAGES.into_iter().flat_map(integration_targets));
     tests(&targets, filter)
 }
@@ -201,7 +142,7 @@ fn root_tests(filter: Option<&str>, tally: &mut Tally) -> Result<()> {
         return Ok(());
     }
     // The labs start it.
-    process::run(process::cargo().args(["build", "--workspace", "--bin", "afc"]))?;
+    process::run(&mut cargo("build --workspace --bin afc"))?;
     let mut command = tests(&targets, filter);
     let sudo = process::root_prefix();
     if let Some(program) = sudo.first() {
@@ -218,11 +159,15 @@ fn root_tests(filter: Option<&str>, tally: &mut Tally) -> Result<()> {
 
 /// `cargo test` of these targets, all of them even if one fails, so that the sum is of all.
 fn tests(targets: &[String], filter: Option<&str>) -> Command {
-    let mut command = process::cargo();
+    let mut command = cargo("test --workspace --no-fail-fast");
+    command.args(targets).args(filter);
     command
-        .args(["test", "--workspace", "--no-fail-fast"])
-        .args(targets)
-        .args(filter);
+}
+
+/// cargo with these arguments, none of which has a space in it.
+fn cargo(arguments: &str) -> Command {
+    let mut command = process::cargo();
+    command.args(arguments.split(' '));
     command
 }
 

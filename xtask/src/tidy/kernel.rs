@@ -5,10 +5,14 @@ use super::{Breach, source::Source};
 /// The package of the BPF programs.
 const KERNEL: &str = "afc-ebpf/src/";
 
-/// Where raw pointers are made into bounds-checked values.
-const RAW_POINTER_FILES: [&str; 2] = ["afc-ebpf/src/packet.rs", "afc-ebpf/src/maps.rs"];
+/// Where raw pointers become bounds-checked values, and where the kernel's helpers take them.
+const RAW_POINTER_FILES: [&str; 3] = [
+    "afc-ebpf/src/program/packet.rs",
+    "afc-ebpf/src/program/maps.rs",
+    "afc-ebpf/src/program/helper.rs",
+];
 
-const MAP_FILE: &str = "afc-ebpf/src/maps.rs";
+const MAP_FILE: &str = "afc-ebpf/src/program/maps.rs";
 
 /// Attributes that make a static a map.
 const MAP_ATTRIBUTES: [&str; 2] = ["map", "btf_map"];
@@ -23,7 +27,7 @@ pub(super) fn raw_pointer(source: &Source) -> Vec<Breach> {
             && star.is_mark('*')
             && (kind.is_word("mut") || kind.is_word("const"))
         {
-            let message = format!("a raw pointer outside of {}", RAW_POINTER_FILES.join(" and "));
+            let message = format!("a raw pointer outside of {}", RAW_POINTER_FILES.join(", "));
             breaches.push(Breach {
                 line: star.line,
                 message,

@@ -103,79 +103,79 @@ pub(super) fn places(tokens: &[Token]) -> Vec<&[Token]> {
 /// A path such as `std::time::Instant`, also out of a `use` of several.
 pub(super) struct Path {
     pub(super) line: usize,
-    pub(super) segments: Vec<String>,
+    text: String,
 }
 
 impl Path {
     /// Whether this names `wanted` or something in it.
     pub(super) fn is_within(&self, wanted: &str) -> bool {
-        let mut own = self.segments.iter();
-        wanted
-            .split("::")
-            .all(|segment| own.next().is_some_and(|own| own == segment))
+        self.text
+            .strip_prefix(wanted)
+            .is_some_and(|rest| rest.is_empty() || rest.starts_with("::"))
     }
 
     /// Whether this makes `wanted` reachable by naming a module around it, as `use std::time` does.
     pub(super) fn contains(&self, wanted: &str) -> bool {
-        let wanted: Vec<&str> = wanted.split("::").collect();
-        self.segments.len() > 1 && wanted.len() > self.segments.len() && self.is_within_all(&wanted)
+        self.text.contains("::")
+            && wanted
+                .strip_prefix(&self.text)
+                .is_some_and(|rest| rest.starts_with("::"))
     }
 
     pub(super) fn ends_with(&self, wanted: &str) -> bool {
-        let mut own = self.segments.iter().rev();
-        wanted
-            .rsplit("::")
-            .all(|segment| own.next().is_some_and(|own| own == segment))
-    }
-
-    fn is_within_all(&self, wanted: &[&str]) -> bool {
-        self.segments
-            .iter()
-            .zip(wanted)
-            .all(|(own, wanted)| own == wanted)
+        self.text
+            .strip_suffix(wanted)
+            .is_some_and(|rest| rest.is_empty() || rest.ends_with("::"))
     }
 }
 
 /// Every path in the tree, single words among them.
 pub(super) fn paths(tokens: &[Token]) -> Vec<Path> {
     let mut found = Vec::new();
-    collect_paths(tokens, &[], &mut found);
+    collect_paths(tokens, "", &mut found);
     found
 }
 
 /// `prefix` is what a `use` put before the group that `tokens` are of.
-fn collect_paths(tokens: &[Token], prefix: &[String], found: &mut Vec<Path>) {
+fn collect_paths(tokens: &[Token], prefix: &str, found: &mut Vec<Path>) {
     let mut rest = tokens;
     while let [first, after @ ..] = rest {
         rest = after;
         let Some(word) = first.word() else {
-            collect_paths(first.inside().unwrap_or_default(), &[], found);
+            collect_paths(first.inside().unwrap_or_default(), "", found);
             continue;
         };
-        let mut segments = prefix.to_vec();
-        // `use a::{self}` names `a`.
-        segments.extend((prefix.is_empty() || word != "self").then(|| word.to_owned()));
-        while let [colon, second, next, after @ ..] = rest
-            && colon.is_mark(':')
-            && second.is_mark(':')
+        let mut text = match (prefix, word) {
+            ("", word) => word.to_owned(),
+            // `use a::{self}` names `a`.
+            (prefix, "self") => prefix.to_owned(),
+            (prefix, word) => format!("{prefix}::{word}"),
+        };
+        while let Some((next, after)) = after_colons(rest)
             && let Some(word) = next.word()
         {
-            segments.push(word.to_owned());
+            text = format!("{text}::{word}");
             rest = after;
         }
-        if let [colon, second, group, after @ ..] = rest
-            && colon.is_mark(':')
-            && second.is_mark(':')
+        if let Some((group, after)) = after_colons(rest)
             && group.is_braces()
         {
-            collect_paths(group.inside().unwrap_or_default(), &segments, found);
+            collect_paths(group.inside().unwrap_or_default(), &text, found);
             rest = after;
-            continue;
+        } else {
+            found.push(Path {
+                line: first.line,
+                text,
+            });
         }
-        found.push(Path {
-            line: first.line,
-            segments,
-        });
+    }
+}
+
+/// What comes after `::`, if that is next.
+fn after_colons(tokens: &[Token]) -> Option<(&Token, &[Token])> {
+    match tokens {
+        [one, two, next, after @ ..] if one.is_mark(':') && two.is_mark(':') => Some((next, after)),
+        _ => None,
     }
 }
 
@@ -186,10 +186,8 @@ mod tests {
     #[test]
     fn paths_come_out_of_expressions_and_nested_uses() {
         let code = "use std::{time::{self, Duration}, net::*}; fn f() { ::tokio::spawn(\"std::fs\") }";
-        let found: Vec<String> = paths(&tree(code.parse().unwrap()))
-            .into_iter()
-            .map(|path| path.segments.join("::"))
-            .collect();
+        let tokens = tree(code.parse().unwrap());
+        let found: Vec<String> = paths(&tokens).into_iter().map(|path| path.text).collect();
         assert_eq!(
             found,
             [
@@ -208,7 +206,7 @@ mod tests {
     fn a_path_is_within_what_it_starts_with_and_contains_what_goes_on() {
         let path = |text: &str| Path {
             line: 1,
-            segments: text.split("::").map(str::to_owned).collect(),
+            text: text.to_owned(),
         };
         assert!(path("std::net::IpAddr").is_within("std::net"));
         assert!(!path("std::network").is_within("std::net"));

@@ -38,6 +38,8 @@ pub(super) const BAD: &[(&str, &str, usize, &str)] = &[
     ("id = 3", "id = 4096", 20, "nodes[n3].id: 4096 is out of range; write a number from 1 to 4095"),
     ("id = 3", "id = 0", 20, "nodes[n3].id: 0 is out of range"),
     ("name = \"n3\"", "name = \"n2\"", 19, "nodes[n2].name: n2 belongs to the node on line 15 already"),
+    ("name = \"n3\"", "name = \"n3\\n/etc/x:1: fine\"", 19, "nodes[#3].name: \"n3\\n/etc/x:1: fine\" cannot be a name"),
+    ("[heartbeat]", "\"a\\nb\" = 1\n[heartbeat]", 4, "cluster.a\\nb: no such setting"),
     ("name = \"n3\"\n", "", 18, "nodes[#3].name: is missing"),
     ("10.0.0.3", "10.0.0.2", 21, "nodes[n3].address: 10.0.0.2 belongs to the node on line 17 already"),
     ("10.0.0.3", "fe80::1", 21, "nodes[n3].address: fe80::1: IPv6 is not supported by this version"),

@@ -1,6 +1,7 @@
 //! The kernel of one simulated machine: what XDP and the maps do, on the real [`Holding`] arithmetic.
 //!
-//! Harsher than the real one in one thing: there is no replay window, so doubled and very late messages arrive.
+//! Harsher than the real one in one thing: there is no replay window, so doubled and very late messages
+//! arrive.
 
 use afc_ebpf::{
     identity::{Epoch, NodeId, OwnerWord, ServiceId},
@@ -10,7 +11,7 @@ use afc_ebpf::{
     wire::{Kind, SLOTS, flag},
 };
 
-use super::world::Bug;
+use super::shape::Bug;
 use crate::engine::{
     effect::Leases,
     event::Heard,
@@ -30,7 +31,6 @@ pub(super) struct Kernel {
     /// Places of the listing; a service's index.
     held: Vec<Option<usize>>,
     pub(super) heard: Vec<Heard>,
-    sessions: Vec<u64>,
     pub(super) bug: Option<Bug>,
 }
 
@@ -85,7 +85,6 @@ impl Kernel {
             services: services.iter().map(entry).collect(),
             held: Vec::new(),
             heard: (0..=nodes).map(heard).collect(),
-            sessions: vec![0; nodes + 1],
             bug: None,
         }
     }
@@ -102,6 +101,7 @@ impl Kernel {
         if self.session == 0 {
             return outcome;
         }
+        self.heard[usize::from(message.from.0)].heard_ns = now_ns;
         match message.kind {
             Kind::Probe if message.flags & flag::TRIAL != 0 => outcome.to_agent = true,
             Kind::Probe => self.receive_probe(message, now_ns, &mut outcome),
@@ -219,14 +219,11 @@ impl Kernel {
         let is_fresh = reply.echo_ns <= now_ns
             && now_ns - reply.echo_ns < 1_000_000_000
             && reply.echo_ns > heard.reply_echo_ns;
-        // Pages of one round have one `sent` each here, as on the wire.
         if !is_fresh || reply.session == 0 {
             return false;
         }
-        heard.heard_ns = now_ns;
         heard.reply_ns = now_ns;
         heard.reply_echo_ns = reply.echo_ns;
-        self.sessions[usize::from(reply.from.0)] = reply.session;
         true
     }
 

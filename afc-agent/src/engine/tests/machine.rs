@@ -1,4 +1,5 @@
-//! One simulated machine: a clock of its own, a kernel that goes on by itself, a process that may pause or die, a disk.
+//! One simulated machine: a clock of its own, a kernel that goes on by itself, a process that may pause or
+//! die, a disk.
 
 use std::collections::VecDeque;
 
@@ -9,12 +10,13 @@ use afc_ebpf::{
 
 use super::{
     kernel::{Kernel, Notice},
-    world::Bug,
+    shape::Bug,
 };
 use crate::engine::{
     Adopted, Effect, Engine, Event, Floor, Restored, Role, Safety, Setup,
-    effect::{Leases, Report},
-    message::Message,
+    effect::{Cause, DropCause, Leases, Report},
+    message::{Message, Slot, Slots},
+    table::ServiceAt,
 };
 
 /// The dead man's time: short, so that runs reach beyond it.
@@ -100,11 +102,15 @@ impl Machine {
 
     /// Everything in memory is gone; in best case the clock starts somewhere else.
     pub(super) fn power_off(&mut self) {
-        let ids: Vec<ServiceId> = self.setup.services.iter().map(|service| service.id).collect();
-        self.kernel = Kernel::new(self.setup.node, self.setup.lease_ns, &ids, self.setup.nodes.len());
+        self.kernel = self.blank_kernel();
         self.is_powered = false;
         self.last_probe_ns = 0;
         self.kill();
+    }
+
+    fn blank_kernel(&self) -> Kernel {
+        let ids: Vec<ServiceId> = self.setup.services.iter().map(|service| service.id).collect();
+        Kernel::new(self.setup.node, self.setup.lease_ns, &ids, self.setup.nodes.len())
     }
 
     /// The process dies, the kernel goes on.
@@ -139,8 +145,7 @@ impl Machine {
             }
         }
         if !adopts {
-            let ids: Vec<ServiceId> = self.setup.services.iter().map(|service| service.id).collect();
-            self.kernel = Kernel::new(self.setup.node, self.setup.lease_ns, &ids, self.setup.nodes.len());
+            self.kernel = self.blank_kernel();
             self.setup.session = session;
         }
         self.kernel.bug = self.bug;
@@ -156,6 +161,14 @@ impl Machine {
         self.engine = Some(engine);
         self.carry_out(world_ns, wants);
         self.kernel.session = self.setup.session;
+    }
+
+    pub(super) fn renew_session(&mut self, session: u64) {
+        self.setup.session = session;
+        self.kernel.session = session;
+        for entry in &mut self.kernel.services {
+            entry.lease_until_ns = 0;
+        }
     }
 
     fn adopted(&self) -> Vec<Adopted> {
@@ -183,11 +196,28 @@ impl Machine {
         }
         self.notices.extend(outcome.notices);
         if outcome.to_agent {
-            self.inbox.push_back(*message);
+            self.inbox.push_back(self.as_bug_has_it(message));
         }
         if self.runs(world_ns) {
             self.run(false, world_ns, wants);
         }
+    }
+
+    fn as_bug_has_it(&self, message: &Message) -> Message {
+        if self.bug != Some(Bug::ReleaseOfAnyEpoch) || message.kind != Kind::Release {
+            return *message;
+        }
+        let mut slots = Slots::new();
+        for slot in message.slots.as_slice() {
+            let recorded = OwnerWord(self.kernel.services[self.place(slot.service)].record.word);
+            let word = if recorded.owner() == message.from {
+                recorded
+            } else {
+                slot.word
+            };
+            slots.push(Slot { word, ..*slot }).unwrap();
+        }
+        Message { slots, ..*message }
     }
 
     /// The process runs: what waits in its socket, then the clock (or after a pause the other way round).
@@ -248,6 +278,42 @@ impl Machine {
         self.carry_out(world_ns, wants);
     }
 
+    /// Claims at once, without vacancy, rank or trial. Only the voter's rule stands in the way.
+    pub(super) fn claim(&mut self, service: usize, world_ns: u64, wants: &mut Vec<Want>) {
+        self.force(service, world_ns, wants, |engine, at, now_ns| {
+            if engine.is_candidate(at) {
+                engine.claim(at, Cause::NoOwner, now_ns);
+            }
+        });
+    }
+
+    /// Drops and releases for no reason.
+    pub(super) fn give_up(&mut self, service: usize, world_ns: u64, wants: &mut Vec<Want>) {
+        self.force(service, world_ns, wants, |engine, at, now_ns| {
+            engine.drop_holding(at, DropCause::HandedBack, now_ns);
+        });
+    }
+
+    fn force(
+        &mut self,
+        service: usize,
+        world_ns: u64,
+        wants: &mut Vec<Want>,
+        what: impl Fn(&mut Engine, ServiceAt, u64),
+    ) {
+        let now_ns = self.clock.at(world_ns);
+        let Some(engine) = self.engine.as_mut().filter(|_| world_ns >= self.paused_until_ns) else {
+            return;
+        };
+        let at = engine
+            .services
+            .find(self.kernel.services[service].id)
+            .expect("configured");
+        what(engine, at, now_ns);
+        self.kernel.flags = engine.flags();
+        self.carry_out(world_ns, wants);
+    }
+
     fn carry_out(&mut self, world_ns: u64, wants: &mut Vec<Want>) {
         let now_ns = self.clock.at(world_ns);
         while let Some(effect) = self.engine.as_mut().and_then(Engine::poll_effect) {
@@ -281,7 +347,8 @@ impl Machine {
                 Effect::Report(report) => self.reports.push((world_ns, report)),
                 Effect::Stopped => {
                     self.has_stopped = true;
-                    self.power_off();
+                    self.kernel = self.blank_kernel();
+                    self.kill();
                 }
             }
         }
