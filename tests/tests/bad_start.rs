@@ -160,3 +160,14 @@ fn a_second_agent_on_the_same_host_is_refused_and_the_first_serves_on() {
     assert_refused(&mut lab.agent_command(NODE).unwrap(), &[]);
     assert!(lab.status(NODE).is_ok());
 }
+
+#[test]
+fn a_second_agent_with_a_state_directory_of_its_own_is_refused_too() {
+    let lab = lab();
+    lab.start_agent(NODE).unwrap();
+    wait_for("the first agent runs", SOON, || lab.status(NODE).is_ok()).unwrap();
+    edit_config(&lab, "n1/state\"", "n1/state-2\"");
+    edit_config(&lab, "n1/afc.sock\"", "n1/afc-2.sock\"");
+    assert_refused(&mut lab.agent_command(NODE).unwrap(), &[]);
+    assert!(lab.status(NODE).is_ok());
+}

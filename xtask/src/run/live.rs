@@ -12,7 +12,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-use afc_lab::{LabSpec, Scene};
+use afc_lab::{LabSpec, Scene, clock::now_ns};
 use anyhow::Result;
 use ratatui::{
     DefaultTerminal,
@@ -61,8 +61,13 @@ fn watch(terminal: &mut DefaultTerminal, scene: &Scene, poller: &Poller) -> Resu
     let mut log = Log::new(Instant::now());
     let mut selected = 0;
     let mut help = view::Help::Hidden;
+    let mut first_served_ns = None;
     while !signals::asked() {
-        let model = Model::read(scene, &poller.statuses(), &hands);
+        if scene.is_served() {
+            first_served_ns.get_or_insert_with(now_ns);
+        }
+        let since_ns = first_served_ns.unwrap_or_else(now_ns);
+        let model = Model::read(scene, &poller.statuses(), &hands, since_ns);
         log.note_owners(&model);
         terminal.draw(|frame| {
             view::draw(

@@ -5,13 +5,15 @@ use std::{
     time::{Duration, Instant},
 };
 
-use afc_lab::{Scene, agent::Activity, clock::now_ns, report::millis, status};
+use afc_lab::{Scene, agent::Activity, clock::now_ns, report::millis, spec::Role, status};
 use serde_json::Value;
 
 use super::{hands::Hands, poller::Statuses};
 
-/// The clients' gaps are those of the last moments.
+/// The clients' gaps are those of the last moments, but not of the time before the first answer.
 const GAP_WINDOW: Duration = Duration::from_secs(10);
+/// A new owner is seen within a frame or two, so this is the gap of its takeover.
+const TAKEOVER_WINDOW: Duration = Duration::from_secs(2);
 /// Who serves is who answered last, of late.
 const SERVED_WINDOW: Duration = Duration::from_millis(500);
 /// Lines that the log keeps.
@@ -36,6 +38,8 @@ pub(super) struct ServiceRow {
     pub(super) backups: String,
     /// Longest gaps of late: gateway, direct, HTTP.
     pub(super) gaps: [Duration; 3],
+    /// The longest gap of the last moment: gateway.
+    pub(super) last_gap: Duration,
 }
 
 /// A node in words.
@@ -50,13 +54,13 @@ pub(super) struct NodeRow {
 }
 
 impl Model {
-    /// Reads the moment.
-    pub(super) fn read(scene: &Scene, statuses: &Statuses, hands: &Hands) -> Self {
+    /// Reads the moment. Gaps are counted from `since_ns` on.
+    pub(super) fn read(scene: &Scene, statuses: &Statuses, hands: &Hands, since_ns: u64) -> Self {
         let spec = scene.lab.spec();
         let services = spec
             .services
             .iter()
-            .map(|service| service_row(scene, statuses, &service.name))
+            .map(|service| service_row(scene, statuses, &service.name, since_ns))
             .collect();
         let nodes = spec.nodes.iter().map(|node| NodeRow {
             name: node.name.clone(),
@@ -67,7 +71,11 @@ impl Model {
                 None => "dead",
             },
             wire: hands.wire(&node.name).name(),
-            state: state_of(statuses, &node.name),
+            state: match node.role {
+                Role::Member => state_of(statuses, &node.name),
+                // Nobody probes them, so nobody can say.
+                Role::Witness | Role::Gateway => "–".to_owned(),
+            },
             rtt: rtt_of(statuses, &node.name),
         });
         Self {
@@ -78,24 +86,23 @@ impl Model {
 }
 
 /// One service: the clients' view, and that of its owner.
-fn service_row(scene: &Scene, statuses: &Statuses, name: &str) -> ServiceRow {
+fn service_row(scene: &Scene, statuses: &Statuses, name: &str, since_ns: u64) -> ServiceRow {
     let now = now_ns();
-    let since = |window: Duration| now.saturating_sub(window.as_nanos() as u64)..now;
-    let sight = scene.sight(name, &since(GAP_WINDOW));
-    let served_by = scene.owners(name, &since(SERVED_WINDOW)).pop();
+    let last = |window: Duration| now.saturating_sub(window.as_nanos() as u64).max(since_ns)..now;
+    let sight = scene.sight(name, &last(GAP_WINDOW));
+    let served_by = scene.owners(name, &last(SERVED_WINDOW)).pop();
     let spec = scene.lab.spec().service(name);
     let teller = served_by.as_deref().unwrap_or(&spec.home);
     let told = statuses.get(teller).or_else(|| statuses.values().next());
+    let epoch = told.and_then(|told| status::epoch(told, name));
+    let lease = told
+        .filter(|_| served_by.is_some())
+        .and_then(|told| told["lease_remaining_ms"].as_f64());
     ServiceRow {
         name: name.to_owned(),
         home: spec.home.clone(),
-        epoch: told
-            .and_then(|told| status::epoch(told, name))
-            .map_or("–".into(), |epoch| epoch.to_string()),
-        lease: told
-            .filter(|_| served_by.is_some())
-            .and_then(|told| told["lease_remaining_ms"].as_f64())
-            .map_or("–".into(), |lease| format!("{lease:.1} ms")),
+        epoch: epoch.map_or("–".into(), |epoch| epoch.to_string()),
+        lease: lease.map_or("–".into(), |lease| format!("{lease:.1} ms")),
         backups: told
             .and_then(|told| status::service(told, name))
             .map(backups_of)
@@ -105,6 +112,7 @@ fn service_row(scene: &Scene, statuses: &Statuses, name: &str) -> ServiceRow {
             sight.direct.gap.duration(),
             sight.http.duration(),
         ],
+        last_gap: scene.sight(name, &last(TAKEOVER_WINDOW)).gateway.gap.duration(),
         served_by,
     }
 }
@@ -209,8 +217,8 @@ impl Log {
             let Some(owner) = &service.served_by else { continue };
             let before = self.owners.insert(service.name.clone(), owner.clone());
             if before.as_ref() != Some(owner) {
-                let longest = service.gaps.iter().max().copied().unwrap_or_default();
-                let from = before.map(|before| format!(" after {before}, gap {} ms", millis(longest)));
+                let from =
+                    before.map(|before| format!(" after {before}, gap {} ms", millis(service.last_gap)));
                 self.note(format!(
                     "{owner} serves {}{}",
                     service.name,

@@ -222,6 +222,7 @@ mod tests {
             lease: "21.4 ms".into(),
             backups: "n4 N serving, n5 A".into(),
             gaps: [31_200, 400, 90_000].map(Duration::from_micros),
+            last_gap: Duration::from_micros(31_200),
         };
         let node = NodeRow {
             name: "n1".into(),
