@@ -9,6 +9,8 @@ mod parts;
 mod restore;
 mod start;
 mod status;
+#[cfg(feature = "trace")]
+mod trace;
 
 use std::{collections::BTreeSet, io, os::fd::OwnedFd, sync::Arc, thread, time::Duration};
 
@@ -77,6 +79,8 @@ impl Agent {
             .spawn(move || fast_path.run())?;
         let control = self.control.take().expect("the control socket is served once");
         let control = tokio::spawn(control.run(Arc::new(self.status_source())));
+        #[cfg(feature = "trace")]
+        let _tracer = tokio::spawn(trace::flush(self.datapath.tracer()?));
         info!(node = self.config.this_node().name, "ready");
         tell_systemd(Progress::Ready);
         let outcome = self.watch().await;

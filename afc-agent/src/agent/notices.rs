@@ -44,9 +44,10 @@ impl Agent {
 
     /// Adds an event that happens now.
     pub(super) fn report(&self, happening: Happening) {
-        match happening.kind {
-            EventKind::Fault | EventKind::Doubt => warn!("{}", happening.text),
-            _ => info!("{}", happening.text),
+        if matches!(happening.kind, EventKind::Fault | EventKind::Doubt) {
+            warn!("{}", happening.text);
+        } else {
+            info!("{}", happening.text);
         }
         self.events
             .push(clock::boottime_ns(), SystemTime::now(), happening);

@@ -79,6 +79,7 @@ pub(super) fn settings(config: &Config, keys: &ClusterKeys, session: u64) -> Set
         port: config.heartbeat.port,
         cluster: config.cluster.id,
         generation: config.cluster.generation,
+        configuration: digest(config),
         ..Settings::default()
     };
     for (place, key) in live.iter().enumerate() {
@@ -86,6 +87,34 @@ pub(super) fn settings(config: &Config, keys: &ClusterKeys, session: u64) -> Set
         settings.key_ids[place] = key.id;
     }
     settings
+}
+
+/// What two agents must have in common for one to go on with the other's votes and holdings.
+fn digest(config: &Config) -> u64 {
+    let mut hasher = blake3::Hasher::new();
+    let mut add = |numbers: &[u32]| {
+        hasher.update(&(numbers.len() as u32).to_be_bytes());
+        for number in numbers {
+            hasher.update(&number.to_be_bytes());
+        }
+    };
+    let is_best_effort = u32::from(config.cluster.safety == Safety::BestEffort);
+    add(&[is_best_effort, config.nodes.len() as u32]);
+    for node in &config.nodes {
+        add(&[
+            node.id.0.into(),
+            node.address.to_bits(),
+            wire_role(node.role).into(),
+        ]);
+    }
+    for service in &config.services {
+        let numbers = |nodes: &[NodeId]| nodes.iter().map(|node| node.0.into()).collect::<Vec<u32>>();
+        add(&[service.id.0, service.home.0.into()]);
+        add(&numbers(&service.candidates));
+        add(&numbers(&service.voters));
+    }
+    let [a, b, c, d, e, f, g, h, ..] = *hasher.finalize().as_bytes();
+    u64::from_be_bytes([a, b, c, d, e, f, g, h])
 }
 
 pub(super) fn envelope(config: &Config, keys: &ClusterKeys) -> Envelope {
@@ -172,6 +201,7 @@ pub(super) fn contacts(config: &Config) -> Vec<Contact> {
             node: node.id,
             address: node.address,
             sequence,
+            sent_ns: 0,
         })
         .collect()
 }

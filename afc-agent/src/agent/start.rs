@@ -147,10 +147,7 @@ impl Agent {
                 })?,
             );
         }
-        self.datapath
-            .set_settings(&parts::settings(&config, keys, self.session))?;
-        maps.set_agent_until(clock::boottime_ns() + config.agent.agent_timeout.as_nanos() as u64);
-        Ok(FastPath {
+        let mut fast_path = FastPath {
             engine,
             maps,
             socket,
@@ -165,7 +162,12 @@ impl Agent {
             agent_timeout_ns: config.agent.agent_timeout.as_nanos() as u64,
             interval: config.heartbeat.interval,
             tally: Tally::default(),
-        })
+        };
+        // What a new session forgets is forgotten before the kernel speaks for it.
+        fast_path.settle()?;
+        self.datapath
+            .set_settings(&parts::settings(&config, keys, self.session))?;
+        Ok(fast_path)
     }
 
     /// Tells the kernel the link addresses that are known already, so that it can redirect before the first heartbeat.

@@ -5,7 +5,10 @@ use std::{
     sync::{Arc, Mutex, PoisonError},
 };
 
-use afc_ebpf::{identity::NodeId, rtt};
+use afc_ebpf::{
+    identity::{Epoch, NodeId},
+    rtt,
+};
 
 use super::start::Agent;
 use crate::{
@@ -57,7 +60,8 @@ impl StatusSource for AgentStatus {
     }
 
     fn status(&self) -> Status {
-        let view = self.view.lock().unwrap_or_else(PoisonError::into_inner).clone();
+        let mut view = self.view.lock().unwrap_or_else(PoisonError::into_inner).clone();
+        self.refresh_leases(&mut view);
         let now_ns = clock::boottime_ns();
         let config = &self.config;
         let remaining = |until_ns: u64| until_ns.saturating_sub(now_ns) as f64 / 1e6;
@@ -96,6 +100,21 @@ impl StatusSource for AgentStatus {
 }
 
 impl AgentStatus {
+    /// The view is some milliseconds old, about as long as a lease lives: leases are read from the maps.
+    fn refresh_leases(&self, view: &mut View) {
+        for (index, service) in (0..).zip(&self.config.services) {
+            let seen = view.services.iter_mut().find(|seen| seen.id == service.id);
+            if let Some(seen) = seen.filter(|seen| seen.epoch != Epoch::ZERO) {
+                (_, seen.lease_until_ns) = self.maps.serving(index);
+            }
+        }
+        let owned = view
+            .services
+            .iter()
+            .filter(|seen| matches!(seen.state, HolderState::Owner | HolderState::Raising));
+        view.lowest_lease_until_ns = owned.map(|seen| seen.lease_until_ns).min();
+    }
+
     fn node(&self, node: &NodeConfig, view: &View, now_ns: u64) -> NodeStatus {
         let seen = view.nodes.iter().find(|seen| seen.id == node.id);
         let is_me = node.id == self.config.agent.node;

@@ -58,6 +58,8 @@ pub struct Contact {
     pub address: Ipv4Addr,
     /// The sequence that the next message to it carries.
     pub sequence: u64,
+    /// The clock in the last message to it, ns: each message has its own, since it is what answers are matched by.
+    pub sent_ns: u64,
 }
 
 /// Everything the thread owns.
@@ -104,6 +106,18 @@ struct Round {
 }
 
 impl FastPath {
+    /// Does what the engine asked for when it was made, before the kernel answers under its session.
+    ///
+    /// # Errors
+    /// A map cannot be written.
+    pub fn settle(&mut self) -> io::Result<()> {
+        self.maps.set_flags(self.engine.flags());
+        self.carry_out()?;
+        self.maps
+            .set_agent_until(clock::boottime_ns() + self.agent_timeout_ns);
+        Ok(())
+    }
+
     /// Runs until everything is released after [`Order::Stop`], or until something fails. Says which by a last notice.
     pub fn run(mut self) {
         let last = match self.rounds() {

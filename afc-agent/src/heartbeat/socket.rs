@@ -141,10 +141,11 @@ impl HeartbeatSocket {
         };
         if count < 0 {
             let error = io::Error::last_os_error();
-            return match error.kind() {
-                io::ErrorKind::WouldBlock | io::ErrorKind::Interrupted => Ok(0),
-                _ => Err(error),
-            };
+            let is_empty = matches!(
+                error.kind(),
+                io::ErrorKind::WouldBlock | io::ErrorKind::Interrupted
+            );
+            return if is_empty { Ok(0) } else { Err(error) };
         }
         self.lengths = headers.map(|header| (header.msg_len as usize).min(SLOT));
         Ok(count as usize)

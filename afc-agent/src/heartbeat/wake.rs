@@ -118,8 +118,9 @@ impl Bell {
     /// That of `eventfd(2)`.
     pub fn new() -> io::Result<Self> {
         // SAFETY: takes no pointers.
+        let descriptor = unsafe { libc::eventfd(0, libc::EFD_NONBLOCK | libc::EFD_CLOEXEC) };
         Ok(Self {
-            descriptor: owned(unsafe { libc::eventfd(0, libc::EFD_NONBLOCK | libc::EFD_CLOEXEC) })?,
+            descriptor: owned(descriptor)?,
         })
     }
 

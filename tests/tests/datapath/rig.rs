@@ -341,7 +341,12 @@ struct Counted {
 
 impl Counted {
     fn now(datapath: &Datapath) -> Self {
-        let reasons = datapath.counters().read().expect("counters").into_iter().collect();
+        let reasons = datapath
+            .counters()
+            .read()
+            .expect("counters")
+            .into_iter()
+            .collect();
         Self {
             at_ns: boottime_ns(),
             reasons,

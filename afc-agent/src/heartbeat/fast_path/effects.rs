@@ -75,7 +75,8 @@ impl FastPath {
         else {
             return;
         };
-        message.sent_ns = clock::boottime_ns();
+        contact.sent_ns = clock::boottime_ns().max(contact.sent_ns + 1);
+        message.sent_ns = contact.sent_ns;
         let datagram = self.envelope.encode(&message, contact.sequence);
         contact.sequence += 2;
         self.socket.queue(contact.address, datagram);
