@@ -396,3 +396,12 @@ fn adopted(maps: &settings::Maps, view: &View) -> Result<Option<Adopted>, Datapa
         agent_until_ns: view.agent_until(),
     }))
 }
+
+/// The slow half may move between the runtime's threads, the fast half to its own thread, and anybody may read.
+const _: () = {
+    const fn is_send<T: Send>() {}
+    const fn is_shared<T: Send + Sync>() {}
+    is_send::<Datapath>();
+    is_send::<FastMaps>();
+    is_shared::<View>();
+};

@@ -110,6 +110,16 @@ impl Maps {
                 None => {}
             }
         }
+        self.forget_members(|node| wanted.get(&node).is_some_and(|peer| peer.role == role::MEMBER))
+            .map_err(|source| DatapathError::map(name::MEMBERS, source))
+    }
+
+    /// Removes the link addresses of nodes that are no members any more: their packets may be sent on again.
+    fn forget_members(&mut self, is_member: impl Fn(u32) -> bool) -> Result<(), MapError> {
+        let known = self.members.iter().collect::<Result<Vec<(u64, u32)>, _>>()?;
+        for (mac, _node) in known.into_iter().filter(|(_mac, node)| !is_member(*node)) {
+            self.members.remove(&mac)?;
+        }
         Ok(())
     }
 

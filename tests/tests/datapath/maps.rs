@@ -6,7 +6,7 @@ use afc_ebpf::{
     layout::{MAX_HELD, Record},
 };
 
-use super::rig::{INCARNATION, ME, OTHER, PEER, Rig, service, word};
+use super::rig::{INCARNATION, ME, OTHER, PEER, Rig, mac, service, word};
 
 /// A fresh claim of a service.
 fn claim(index: u32) -> Claim<'static> {
@@ -125,6 +125,20 @@ fn a_node_that_holds_as_much_as_can_be_listed_claims_no_more() {
     rig.fast.drop_holding(0).expect("dropped");
     rig.fast.hold(MAX_HELD, &claim(MAX_HELD)).expect("held");
     (0..=MAX_HELD).for_each(|index| rig.fast.drop_holding(index).expect("dropped"));
+}
+
+#[test]
+fn a_node_that_leaves_the_cluster_is_no_member_by_its_link_address() {
+    let mut rig = Rig::new("leave");
+    for node in [PEER, OTHER] {
+        let probe = rig.probe_of(node).frame();
+        rig.receive(&probe);
+    }
+    assert_eq!(rig.members.keys().count(), 2);
+    let peers = [(ME, rig.peer(ME)), (OTHER, rig.peer(OTHER))];
+    rig.datapath.set_peers(&peers).expect("peers");
+    let left: Vec<u64> = rig.members.keys().collect::<Result<_, _>>().expect("keys");
+    assert_eq!(left, [mac(OTHER).0]);
 }
 
 #[test]

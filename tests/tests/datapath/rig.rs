@@ -128,27 +128,26 @@ impl Rig {
             .map(|index| (Ipv4Addr::from(virtual_ip(index)), index))
             .collect();
         self.datapath.set_addresses(&addresses).expect("addresses");
-        let roles = [
-            (ME, role::MEMBER),
-            (PEER, role::MEMBER),
-            (OTHER, role::MEMBER),
-            (GATEWAY, role::GATEWAY),
-        ];
-        let peers = roles.map(|(node, role)| {
-            (
-                node,
-                Peer {
-                    address: peer_address(Ipv4Addr::from(address(node))),
-                    role,
-                    reserved: [0; 3],
-                },
-            )
-        });
+        let peers = [ME, PEER, OTHER, GATEWAY].map(|node| (node, self.peer(node)));
         self.datapath.set_peers(&peers).expect("peers");
         self.fast.set_incarnation(INCARNATION);
         self.fast.set_flags(0);
         self.fast.set_agent_until(boottime_ns() + 60_000_000_000);
         while self.fast.next_event().is_some() {}
+    }
+
+    /// A node as it is configured.
+    pub(crate) fn peer(&self, node: NodeId) -> Peer {
+        let role = if node == GATEWAY {
+            role::GATEWAY
+        } else {
+            role::MEMBER
+        };
+        Peer {
+            address: peer_address(Ipv4Addr::from(address(node))),
+            role,
+            reserved: [0; 3],
+        }
     }
 
     /// Changes the settings of [`reset`](Self::reset).
