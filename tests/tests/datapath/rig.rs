@@ -365,6 +365,7 @@ fn settings() -> Settings {
         port: DEFAULT_PORT,
         cluster: CLUSTER,
         generation: GENERATION,
+        configuration: 0,
     }
 }
 
