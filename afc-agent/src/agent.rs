@@ -63,10 +63,8 @@ fn tell_systemd(progress: Progress) {
 /// Logs to standard error; `RUST_LOG` chooses how much.
 fn start_log() {
     let filter = EnvFilter::try_from_default_env().unwrap_or_else(|_| EnvFilter::new("info"));
-    let subscriber = tracing_subscriber::fmt()
-        .with_env_filter(filter)
-        .with_writer(io::stderr)
-        .with_target(false);
+    let subscriber =
+        tracing_subscriber::fmt().with_env_filter(filter).with_writer(io::stderr).with_target(false);
     // A test may have set one already; then that one logs.
     drop(subscriber.try_init());
 }
@@ -74,9 +72,7 @@ fn start_log() {
 impl Agent {
     async fn serve(mut self) -> Result<()> {
         let fast_path = self.fast_path.take().expect("the fast path is started once");
-        let thread = thread::Builder::new()
-            .name("afc-fast".to_owned())
-            .spawn(move || fast_path.run())?;
+        let thread = thread::Builder::new().name("afc-fast".to_owned()).spawn(move || fast_path.run())?;
         let control = self.control.take().expect("the control socket is served once");
         let control = tokio::spawn(control.run(Arc::new(self.status_source())));
         #[cfg(feature = "trace")]

@@ -108,14 +108,8 @@ impl Network {
             };
             mac(bytes)
         });
-        let mac = mac.ok_or_else(|| NetworkError::NotEthernet {
-            name: name.to_owned(),
-        })?;
-        Ok(Link {
-            name: name.to_owned(),
-            ifindex: message.header.index,
-            mac,
-        })
+        let mac = mac.ok_or_else(|| NetworkError::NotEthernet { name: name.to_owned() })?;
+        Ok(Link { name: name.to_owned(), ifindex: message.header.index, mac })
     }
 
     /// Makes these the virtual IPs that an agent put on loopback, and brings loopback up. An address that is there already
@@ -130,16 +124,9 @@ impl Network {
             let result = self.handle.link().set(up).execute().await;
             result.map_err(request(|| format!("bring {LOOPBACK} up")))?;
         }
-        let listing = self
-            .handle
-            .address()
-            .get()
-            .set_link_index_filter(loopback.index)
-            .execute();
-        let present: Vec<_> = listing
-            .try_collect()
-            .await
-            .map_err(request(|| format!("list {LOOPBACK}'s addresses")))?;
+        let listing = self.handle.address().get().set_link_index_filter(loopback.index).execute();
+        let present: Vec<_> =
+            listing.try_collect().await.map_err(request(|| format!("list {LOOPBACK}'s addresses")))?;
         for message in present.into_iter().filter(|message| is_stale(message, wanted)) {
             match self.handle.address().del(message).execute().await {
                 Err(error) if is(&error, libc::EADDRNOTAVAIL) => {}
@@ -147,13 +134,8 @@ impl Network {
             }
         }
         for address in wanted {
-            let mut add = self
-                .handle
-                .address()
-                .add(loopback.index, (*address).into(), HOST_PREFIX);
-            add.message_mut()
-                .attributes
-                .push(AddressAttribute::Label(LABEL.to_owned()));
+            let mut add = self.handle.address().add(loopback.index, (*address).into(), HOST_PREFIX);
+            add.message_mut().attributes.push(AddressAttribute::Label(LABEL.to_owned()));
             match add.execute().await {
                 Err(error) if is(&error, libc::EEXIST) => {}
                 result => result.map_err(request(|| format!("add {address} to {LOOPBACK}")))?,
@@ -167,24 +149,15 @@ impl Network {
     /// # Errors
     /// The kernel refuses.
     pub async fn neighbours(&self) -> Result<Vec<Neighbour>, NetworkError> {
-        let listing = self
-            .handle
-            .neighbours()
-            .get()
-            .set_address_family(AddressFamily::Inet)
-            .execute();
-        let entries: Vec<_> = listing
-            .try_collect()
-            .await
-            .map_err(request(|| "list the neighbours".to_owned()))?;
+        let listing = self.handle.neighbours().get().set_address_family(AddressFamily::Inet).execute();
+        let entries: Vec<_> =
+            listing.try_collect().await.map_err(request(|| "list the neighbours".to_owned()))?;
         Ok(entries.iter().filter_map(neighbour).collect())
     }
 
     async fn link_message(&self, name: &str) -> Result<LinkMessage, NetworkError> {
         let mut links = self.handle.link().get().match_name(name).execute();
-        let unknown = || NetworkError::UnknownInterface {
-            name: name.to_owned(),
-        };
+        let unknown = || NetworkError::UnknownInterface { name: name.to_owned() };
         match links.try_next().await {
             Ok(link) => link.ok_or_else(unknown),
             Err(error) if is(&error, libc::ENODEV) => Err(unknown()),
@@ -195,10 +168,8 @@ impl Network {
 
 /// Whether an agent put this address there, and it is not among those to keep.
 fn is_stale(message: &AddressMessage, keep: &BTreeSet<Ipv4Addr>) -> bool {
-    let is_labelled = message
-        .attributes
-        .iter()
-        .any(|a| matches!(a, AddressAttribute::Label(label) if label == LABEL));
+    let is_labelled =
+        message.attributes.iter().any(|a| matches!(a, AddressAttribute::Label(label) if label == LABEL));
     let is_kept = message
         .attributes
         .iter()
@@ -219,11 +190,7 @@ fn neighbour(entry: &NeighbourMessage) -> Option<Neighbour> {
         };
         mac(bytes)
     })?;
-    Some(Neighbour {
-        address,
-        mac,
-        ifindex: entry.header.ifindex,
-    })
+    Some(Neighbour { address, mac, ifindex: entry.header.ifindex })
 }
 
 /// An Ethernet address that is not all zeros.
@@ -237,8 +204,5 @@ fn is(error: &rtnetlink::Error, errno: i32) -> bool {
 }
 
 fn request(action: impl FnOnce() -> String) -> impl FnOnce(rtnetlink::Error) -> NetworkError {
-    |source| NetworkError::Request {
-        action: action(),
-        source,
-    }
+    |source| NetworkError::Request { action: action(), source }
 }

@@ -67,11 +67,7 @@ impl Epoch {
 
     /// The epoch after a planned handover, or `None` when the 8 bits of the hop are used up.
     pub const fn next_hop(self) -> Option<Self> {
-        if self.hop() == u8::MAX {
-            None
-        } else {
-            Some(Self(self.0 + 1))
-        }
+        if self.hop() == u8::MAX { None } else { Some(Self(self.0 + 1)) }
     }
 
     /// The owner word that says "`owner` holds this epoch".
@@ -125,10 +121,7 @@ mod tests {
         let word = epoch.owned_by(NodeId(77));
         assert_eq!(word.epoch(), epoch);
         assert_eq!(word.owner(), NodeId(77));
-        assert_eq!(
-            (epoch.counter(), epoch.claimer(), epoch.hop()),
-            (u32::MAX, NodeId::MAX, 1)
-        );
+        assert_eq!((epoch.counter(), epoch.claimer(), epoch.hop()), (u32::MAX, NodeId::MAX, 1));
     }
 
     #[test]

@@ -245,7 +245,5 @@ mod pod {
             )+
         };
     }
-    pod!(
-        Settings, Control, Serving, Held, Record, Peer, Heard, Holding, Interface, Event
-    );
+    pod!(Settings, Control, Serving, Held, Record, Peer, Heard, Holding, Interface, Event);
 }

@@ -67,11 +67,7 @@ impl Wire {
     }
 
     fn receive(&self, timeout: Duration) -> Option<Vec<u8>> {
-        let mut poll = libc::pollfd {
-            fd: self.0.as_raw_fd(),
-            events: libc::POLLIN,
-            revents: 0,
-        };
+        let mut poll = libc::pollfd { fd: self.0.as_raw_fd(), events: libc::POLLIN, revents: 0 };
         let mut frame = vec![0; 2048];
         // SAFETY: one pollfd, and a buffer of its own length, both live.
         let bytes = unsafe {
@@ -95,16 +91,9 @@ fn serving(namespace: &Namespace, bpf: &BpfDirectory) -> (Datapath, FastMaps) {
         ..Options::default()
     };
     let mut datapath = namespace.inside(|| Datapath::load(&options)).expect("loaded");
-    let settings = Settings {
-        session: 1,
-        node: ME.0,
-        role: role::MEMBER,
-        ..Settings::default()
-    };
+    let settings = Settings { session: 1, node: ME.0, role: role::MEMBER, ..Settings::default() };
     datapath.set_settings(&settings).expect("settings");
-    datapath
-        .set_addresses(&[(Ipv4Addr::from(VIRTUAL_IP), 0)])
-        .expect("addresses");
+    datapath.set_addresses(&[(Ipv4Addr::from(VIRTUAL_IP), 0)]).expect("addresses");
     let fast = datapath.take_fast().expect("fast");
     fast.extend_lease(0, u64::MAX);
     assert!(fast.raise_word(0, Epoch::claim(1, ME).owned_by(ME)));
@@ -115,11 +104,7 @@ fn serving(namespace: &Namespace, bpf: &BpfDirectory) -> (Datapath, FastMaps) {
 /// The owner answers with its own link address; without a lease it is silent.
 fn answers_while_it_may(wire: &Wire, datapath: &Datapath, fast: &FastMaps) {
     let own = datapath.modes()[0].mac.to_bytes();
-    assert_eq!(
-        wire.who_has(Duration::from_secs(5)),
-        Some(own),
-        "the answer got through"
-    );
+    assert_eq!(wire.who_has(Duration::from_secs(5)), Some(own), "the answer got through");
     fast.extend_lease(0, 0);
     assert_eq!(wire.who_has(Duration::from_millis(200)), None, "fenced");
 }
@@ -147,9 +132,7 @@ fn the_kernel_s_answer_gets_through_a_veth_whose_other_end_has_a_program() {
         xdp_mode: WantedMode::Native,
         ..Options::default()
     };
-    let _passes = peer
-        .inside(|| Datapath::open(&other))
-        .expect("a program that passes everything");
+    let _passes = peer.inside(|| Datapath::open(&other)).expect("a program that passes everything");
     let (datapath, fast) = serving(&node, &bpf);
     assert_eq!(datapath.modes()[0].mode, Mode::Native);
     let wire = peer.inside(|| Wire::open("peer0"));

@@ -97,7 +97,7 @@ impl Agent {
         };
         match agent.complete(maps, socket, &keys, restored).await {
             Ok(()) => {
-                agent.report_start(session.is_adopted);
+                agent.report_start(&session);
                 Ok(agent)
             }
             // What the agent before left running is left running, until its timeout.
@@ -132,11 +132,7 @@ impl Agent {
     ) -> Result<FastPath> {
         let config = Arc::clone(&self.config);
         let seed = random()?;
-        let engine = Engine::new(
-            parts::setup(&config, self.session, seed),
-            restored,
-            clock::boottime_ns(),
-        );
+        let engine = Engine::new(parts::setup(&config, self.session, seed), restored, clock::boottime_ns());
         *self.view.lock().expect("nobody else has the view yet") = View::with_room_for(&engine);
         let mut gratuitous = Vec::with_capacity(self.datapath.modes().len());
         for interface in self.datapath.modes() {
@@ -165,22 +161,15 @@ impl Agent {
         };
         // What a new session forgets is forgotten before the kernel speaks for it.
         fast_path.settle()?;
-        self.datapath
-            .set_settings(&parts::settings(&config, keys, self.session))?;
+        self.datapath.set_settings(&parts::settings(&config, keys, self.session))?;
         Ok(fast_path)
     }
 
     /// Tells the kernel the link addresses that are known already, so that it can redirect before the first heartbeat.
     async fn seed_neighbours(&mut self) -> Result<()> {
         for neighbour in self.network.neighbours().await? {
-            if let Some(node) = self
-                .config
-                .nodes
-                .iter()
-                .find(|node| node.address == neighbour.address)
-            {
-                self.datapath
-                    .seed_neighbour(node.id, neighbour.mac, neighbour.ifindex)?;
+            if let Some(node) = self.config.nodes.iter().find(|node| node.address == neighbour.address) {
+                self.datapath.seed_neighbour(node.id, neighbour.mac, neighbour.ifindex)?;
             }
         }
         Ok(())
@@ -196,14 +185,13 @@ impl Agent {
         }
     }
 
-    fn report_start(&self, is_adopted: bool) {
+    fn report_start(&self, session: &Session) {
         let floors = match &self.state.loaded {
             Loaded::FirstStart | Loaded::Known => None,
             Loaded::Lost => Some("the file of floors is gone".to_owned()),
-            Loaded::Damaged { kept, damage } => Some(format!(
-                "the file of floors is damaged ({damage}) and kept as {}",
-                kept.display()
-            )),
+            Loaded::Damaged { kept, damage } => {
+                Some(format!("the file of floors is damaged ({damage}) and kept as {}", kept.display()))
+            }
         };
         if let Some(problem) = floors {
             let text = format!(
@@ -211,7 +199,7 @@ impl Agent {
             );
             self.report(Happening::new(EventKind::Fault, text));
         }
-        if is_adopted {
+        if session.is_adopted {
             self.report(Happening::new(
                 EventKind::Adopted,
                 "goes on with the programs and maps of the agent before it",
@@ -220,11 +208,7 @@ impl Agent {
             self.report(Happening::new(EventKind::Started, "started with a new session"));
         }
         for interface in self.datapath.modes() {
-            let text = format!(
-                "XDP is attached to {} in {} mode",
-                interface.name,
-                interface.mode.name()
-            );
+            let text = format!("XDP is attached to {} in {} mode", interface.name, interface.mode.name());
             self.report(Happening::new(EventKind::Interface, text));
         }
     }
@@ -237,16 +221,10 @@ impl Session {
             let now = parts::settings(config, keys, adopted.settings.session);
             let lives = clock::boottime_ns() < adopted.agent_until_ns;
             if lives && now == adopted.settings && has_services(datapath, config)? {
-                return Ok(Self {
-                    id: adopted.settings.session,
-                    is_adopted: true,
-                });
+                return Ok(Self { id: adopted.settings.session, is_adopted: true });
             }
         }
-        Ok(Self {
-            id: random()?.max(1),
-            is_adopted: false,
-        })
+        Ok(Self { id: random()?.max(1), is_adopted: false })
     }
 
     /// What the engine starts from; for a new session the maps are emptied first, but for what floors they know.
@@ -267,11 +245,7 @@ impl Session {
             return Ok(restored);
         }
         let same_services = has_services(datapath, config)?;
-        let kept = if same_services {
-            restore::kept_floors(config, maps)
-        } else {
-            Default::default()
-        };
+        let kept = if same_services { restore::kept_floors(config, maps) } else { Default::default() };
         // Fences, and answers nobody yet.
         datapath.set_settings(&parts::settings(config, keys, 0))?;
         maps.clear()?;
@@ -296,27 +270,13 @@ fn rehold(maps: &mut FastMaps, index: u32, service: &ServiceConfig, others: &[No
     if holding.is_held() {
         let word = OwnerWord(holding.word);
         let leases = Leases::CarriedOver;
-        maps.hold(
-            index,
-            &Claim {
-                service: service.id,
-                word,
-                others,
-                now_ns: clock::boottime_ns(),
-                leases,
-            },
-        )?;
+        maps.hold(index, &Claim { service: service.id, word, others, now_ns: clock::boottime_ns(), leases })?;
     }
     Ok(())
 }
 
 /// The virtual IPs of every service that this node may serve.
 fn virtual_ips(config: &Config) -> BTreeSet<Ipv4Addr> {
-    let eligible = config
-        .services
-        .iter()
-        .filter(|service| service.candidates.contains(&config.agent.node));
-    eligible
-        .flat_map(|service| service.addresses.iter().map(|virtual_ip| virtual_ip.address))
-        .collect()
+    let eligible = config.services.iter().filter(|service| service.candidates.contains(&config.agent.node));
+    eligible.flat_map(|service| service.addresses.iter().map(|virtual_ip| virtual_ip.address)).collect()
 }

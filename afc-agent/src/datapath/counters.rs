@@ -12,9 +12,7 @@ pub struct Counters {
 
 impl Counters {
     pub(super) fn take(object: &mut Object) -> Result<Self, DatapathError> {
-        Ok(Self {
-            map: object.take(name::COUNTERS)?,
-        })
+        Ok(Self { map: object.take(name::COUNTERS)? })
     }
 
     /// Packets by reason, over all CPUs.

@@ -144,16 +144,10 @@ pub enum DatapathError {
 
 impl DatapathError {
     pub(super) fn map(name: &'static str, source: impl Into<MapError>) -> Self {
-        Self::Map {
-            name,
-            source: Box::new(source.into()),
-        }
+        Self::Map { name, source: Box::new(source.into()) }
     }
 
     pub(super) fn pin(path: impl Into<PathBuf>, source: io::Error) -> Self {
-        Self::Pin {
-            path: path.into(),
-            source,
-        }
+        Self::Pin { path: path.into(), source }
     }
 }

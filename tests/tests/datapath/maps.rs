@@ -27,10 +27,7 @@ fn an_owner_word_is_raised_and_released_but_never_lowered() {
     assert!(fast.raise_word(0, word(5, ME)), "it stands there");
     assert!(!fast.raise_word(0, word(4, PEER)));
     assert_eq!(fast.serving(0).0, word(5, ME));
-    assert!(
-        !fast.clear_owner(0, word(4, ME).epoch(), ME),
-        "another epoch is not released"
-    );
+    assert!(!fast.clear_owner(0, word(4, ME).epoch(), ME), "another epoch is not released");
     assert!(fast.clear_owner(0, word(5, ME).epoch(), ME));
     assert_eq!(fast.serving(0).0, word(5, ME).epoch().owned_by(NodeId::NONE));
     assert!(fast.raise_word(0, word(6, PEER)));
@@ -42,10 +39,7 @@ fn a_drop_empties_the_holding_ends_the_lease_and_leaves_the_list() {
     rig.fast.hold(2, &claim(2)).expect("held");
     rig.fast.extend_lease(2, u64::MAX);
     let holding = rig.fast.holding(2).expect("read");
-    assert_eq!(
-        (holding.word, holding.incarnation, holding.needed),
-        (word(5, ME).0, INCARNATION, 1)
-    );
+    assert_eq!((holding.word, holding.incarnation, holding.needed), (word(5, ME).0, INCARNATION, 1));
     assert_eq!(rig.fast.held().collect::<Vec<_>>(), [(service(2), 2)]);
     rig.fast.drop_holding(2).expect("dropped");
     assert!(!rig.fast.holding(2).expect("read").is_held());
@@ -59,15 +53,7 @@ fn a_fresh_claim_starts_without_the_lease_before_it() {
     let mut rig = Rig::new("fresh");
     rig.fast.hold(0, &claim(0)).expect("held");
     rig.fast.extend_lease(0, u64::MAX);
-    rig.fast
-        .hold(
-            0,
-            &Claim {
-                word: word(6, ME),
-                ..claim(0)
-            },
-        )
-        .expect("held");
+    rig.fast.hold(0, &Claim { word: word(6, ME), ..claim(0) }).expect("held");
     assert_eq!(rig.fast.serving(0).1, 0);
 }
 
@@ -77,12 +63,7 @@ fn leases_do_not_carry_over_to_other_voters() {
     rig.fast.hold(0, &claim(0)).expect("held");
     rig.fast.extend_lease(0, u64::MAX);
     let others = &[OTHER, PEER];
-    let raised = Claim {
-        word: word(6, ME),
-        others,
-        leases: Leases::CarriedOver,
-        ..claim(0)
-    };
+    let raised = Claim { word: word(6, ME), others, leases: Leases::CarriedOver, ..claim(0) };
     rig.fast.hold(0, &raised).expect("held");
     assert_eq!(rig.fast.serving(0).1, 0);
 }
@@ -95,21 +76,9 @@ fn an_adopted_holding_keeps_its_age_and_its_lease() {
     rig.fast.extend_lease(0, 77);
     rig.fast.set_incarnation(INCARNATION + 1);
     let now_ns = old.now_ns + 1_000_000;
-    rig.fast
-        .hold(
-            0,
-            &Claim {
-                now_ns,
-                leases: Leases::CarriedOver,
-                ..old
-            },
-        )
-        .expect("held");
+    rig.fast.hold(0, &Claim { now_ns, leases: Leases::CarriedOver, ..old }).expect("held");
     let holding = rig.fast.holding(0).expect("read");
-    assert_eq!(
-        (holding.since_ns, holding.incarnation),
-        (old.now_ns, INCARNATION + 1)
-    );
+    assert_eq!((holding.since_ns, holding.incarnation), (old.now_ns, INCARNATION + 1));
     assert_eq!(rig.fast.serving(0).1, 77);
 }
 
@@ -144,16 +113,8 @@ fn a_node_that_leaves_the_cluster_is_no_member_by_its_link_address() {
 #[test]
 fn a_record_comes_back_as_it_was_kept() {
     let rig = Rig::new("record");
-    let grown = Record {
-        word: word(5, PEER).0,
-        guard_until_ns: 1000,
-        floor: word(5, PEER).0,
-    };
-    let released = Record {
-        word: OwnerWord(5).0,
-        guard_until_ns: 0,
-        ..grown
-    };
+    let grown = Record { word: word(5, PEER).0, guard_until_ns: 1000, floor: word(5, PEER).0 };
+    let released = Record { word: OwnerWord(5).0, guard_until_ns: 0, ..grown };
     for record in [Record::default(), grown, released] {
         rig.fast.set_record(3, record);
         assert_eq!(rig.fast.record(3), record);
@@ -167,10 +128,7 @@ fn the_programs_stay_far_below_the_verifier_s_limit() {
     let counts: Vec<(String, u32)> = aya::programs::loaded_programs()
         .filter_map(Result::ok)
         .filter_map(|program| {
-            Some((
-                program.name_as_str()?.to_owned(),
-                program.verified_instruction_count()?,
-            ))
+            Some((program.name_as_str()?.to_owned(), program.verified_instruction_count()?))
         })
         .filter(|(name, _)| name.starts_with("afc_"))
         .collect();

@@ -22,37 +22,25 @@ pub(crate) const ROWS: &[Row] = &[
         },
         reason: Reason::ProbeAnswered,
         check: |_, packet, outcome| {
-            is_reply(packet, outcome, |reply| {
-                (reply.slots, reply.flags) = (slots_of(0..4), flag::MORE)
-            });
+            is_reply(packet, outcome, |reply| (reply.slots, reply.flags) = (slots_of(0..4), flag::MORE));
         },
     },
     Row {
         name: "the last page",
         packet: |rig| {
             hold_first(rig, 6);
-            Beat {
-                page: 1,
-                ..rig.probe()
-            }
-            .frame()
+            Beat { page: 1, ..rig.probe() }.frame()
         },
         reason: Reason::ProbeAnswered,
         check: |_, packet, outcome| {
-            is_reply(packet, outcome, |reply| {
-                (reply.slots, reply.page) = (slots_of(4..6), 1)
-            });
+            is_reply(packet, outcome, |reply| (reply.slots, reply.page) = (slots_of(4..6), 1));
         },
     },
     Row {
         name: "a page that there is none of",
         packet: |rig| {
             hold_first(rig, 6);
-            Beat {
-                page: 255,
-                ..rig.probe()
-            }
-            .frame()
+            Beat { page: 255, ..rig.probe() }.frame()
         },
         reason: Reason::ProbeAnswered,
         check: |_, packet, outcome| is_reply(packet, outcome, |reply| reply.page = 255),
@@ -81,13 +69,8 @@ pub(crate) const ROWS: &[Row] = &[
         reason: Reason::ProbeAnswered,
         check: |rig, packet, outcome| {
             is_reply(packet, outcome, |reply| reply.slots = slots_of([0, 2]));
-            let [told] = outcome.events[..] else {
-                panic!("one event: {:?}", outcome.events)
-            };
-            assert_eq!(
-                (told.kind, told.service, told.word),
-                (event::LAPSED, 1, word(6, ME).0)
-            );
+            let [told] = outcome.events[..] else { panic!("one event: {:?}", outcome.events) };
+            assert_eq!((told.kind, told.service, told.word), (event::LAPSED, 1, word(6, ME).0));
             assert!(!rig.fast.holding(1).expect("read").is_held());
         },
     },

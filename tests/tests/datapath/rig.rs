@@ -84,10 +84,7 @@ impl Rig {
         let fast = datapath.take_fast().expect("the fast maps");
         let interface = |at: usize| {
             let mode = &datapath.modes()[at];
-            Interface {
-                ifindex: mode.ifindex,
-                mac: mode.mac,
-            }
+            Interface { ifindex: mode.ifindex, mac: mode.mac }
         };
         let (inner, outer) = (interface(0), interface(1));
         let map = |name| MapData::from_pin(pin(bpf.path(), name)).expect("a pinned map");
@@ -124,9 +121,7 @@ impl Rig {
         let all = 0..SERVICES;
         let services: Vec<_> = all.clone().map(|index| (service(index), index)).collect();
         self.datapath.set_services(&services).expect("services");
-        let addresses: Vec<_> = all
-            .map(|index| (Ipv4Addr::from(virtual_ip(index)), index))
-            .collect();
+        let addresses: Vec<_> = all.map(|index| (Ipv4Addr::from(virtual_ip(index)), index)).collect();
         self.datapath.set_addresses(&addresses).expect("addresses");
         let peers = [ME, PEER, OTHER, GATEWAY].map(|node| (node, self.peer(node)));
         self.datapath.set_peers(&peers).expect("peers");
@@ -138,16 +133,8 @@ impl Rig {
 
     /// A node as it is configured.
     pub(crate) fn peer(&self, node: NodeId) -> Peer {
-        let role = if node == GATEWAY {
-            role::GATEWAY
-        } else {
-            role::MEMBER
-        };
-        Peer {
-            address: peer_address(Ipv4Addr::from(address(node))),
-            role,
-            reserved: [0; 3],
-        }
+        let role = if node == GATEWAY { role::GATEWAY } else { role::MEMBER };
+        Peer { address: peer_address(Ipv4Addr::from(address(node))), role, reserved: [0; 3] }
     }
 
     /// Changes the settings of [`reset`](Self::reset).
@@ -191,42 +178,19 @@ impl Rig {
 
     /// The same from another node.
     pub(crate) fn probe_of(&mut self, node: NodeId) -> Beat {
-        Beat {
-            link_from: mac(node),
-            ip_from: address(node),
-            from: node.0,
-            ..self.probe()
-        }
+        Beat { link_from: mac(node), ip_from: address(node), from: node.0, ..self.probe() }
     }
 
     /// A client's UDP packet for a virtual IP, addressed to this node on the link.
     pub(crate) fn to_virtual_ip(&self, index: u32) -> Vec<u8> {
-        let ip = Ipv4 {
-            from: CLIENT_ADDRESS,
-            to: virtual_ip(index),
-            ..Ipv4::default()
-        };
-        ethernet(
-            self.inner.mac,
-            CLIENT,
-            0x0800,
-            &ip.packet(b"\x30\x39\x00\x50\x00\x0c\x00\x00ping"),
-        )
+        let ip = Ipv4 { from: CLIENT_ADDRESS, to: virtual_ip(index), ..Ipv4::default() };
+        ethernet(self.inner.mac, CLIENT, 0x0800, &ip.packet(b"\x30\x39\x00\x50\x00\x0c\x00\x00ping"))
     }
 
     /// A packet from a virtual IP on its way out.
     pub(crate) fn leaving_virtual_ip(&self, index: u32) -> Vec<u8> {
-        let ip = Ipv4 {
-            from: virtual_ip(index),
-            to: CLIENT_ADDRESS,
-            ..Ipv4::default()
-        };
-        ethernet(
-            CLIENT,
-            self.inner.mac,
-            0x0800,
-            &ip.packet(b"\x00\x50\x30\x39\x00\x0c\x00\x00pong"),
-        )
+        let ip = Ipv4 { from: virtual_ip(index), to: CLIENT_ADDRESS, ..Ipv4::default() };
+        ethernet(CLIENT, self.inner.mac, 0x0800, &ip.packet(b"\x00\x50\x30\x39\x00\x0c\x00\x00pong"))
     }
 
     /// A client's ARP request for a virtual IP.
@@ -244,16 +208,7 @@ impl Rig {
 
     /// Writes who serves a service, and until when.
     pub(crate) fn serve(&mut self, index: u32, word: OwnerWord, lease_until_ns: u64) {
-        self.serving
-            .set(
-                index,
-                Serving {
-                    word: word.0,
-                    lease_until_ns,
-                },
-                0,
-            )
-            .expect("serving");
+        self.serving.set(index, Serving { word: word.0, lease_until_ns }, 0).expect("serving");
     }
 
     /// Holds a service with two other voters since `age_ns` ago.
@@ -305,23 +260,12 @@ impl Rig {
     /// Exactly one reason was counted, and its action is what the program returned.
     fn outcome(&mut self, before: &Counted, returned: Returned) -> Outcome {
         let after = Counted::now(&self.datapath);
-        let mut hit = after
-            .reasons
-            .iter()
-            .filter(|(reason, count)| before.reasons[reason] != **count);
+        let mut hit = after.reasons.iter().filter(|(reason, count)| before.reasons[reason] != **count);
         let (Some((reason, _)), None) = (hit.next(), hit.next()) else {
             panic!("not one reason for one packet")
         };
-        assert_eq!(
-            after.reasons[reason],
-            before.reasons[reason] + 1,
-            "{reason:?} is counted once"
-        );
-        assert_eq!(
-            returned.action,
-            reason.action(),
-            "{reason:?} is what the program returned"
-        );
+        assert_eq!(after.reasons[reason], before.reasons[reason] + 1, "{reason:?} is counted once");
+        assert_eq!(returned.action, reason.action(), "{reason:?} is what the program returned");
         Outcome {
             reason: *reason,
             packet: returned.packet,
@@ -340,16 +284,8 @@ struct Counted {
 
 impl Counted {
     fn now(datapath: &Datapath) -> Self {
-        let reasons = datapath
-            .counters()
-            .read()
-            .expect("counters")
-            .into_iter()
-            .collect();
-        Self {
-            at_ns: boottime_ns(),
-            reasons,
-        }
+        let reasons = datapath.counters().read().expect("counters").into_iter().collect();
+        Self { at_ns: boottime_ns(), reasons }
     }
 }
 
@@ -382,13 +318,7 @@ fn pin(directory: &Path, name: &str) -> PathBuf {
         if path.ends_with(name) {
             return path;
         }
-        pending.extend(
-            fs::read_dir(&path)
-                .into_iter()
-                .flatten()
-                .flatten()
-                .map(|entry| entry.path()),
-        );
+        pending.extend(fs::read_dir(&path).into_iter().flatten().flatten().map(|entry| entry.path()));
     }
     panic!("no pin {name} below {}", directory.display());
 }

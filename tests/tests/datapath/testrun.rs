@@ -19,11 +19,7 @@ pub(crate) struct Returned {
 
 /// Runs a packet that came in on this interface through an XDP program. In the calling thread's namespace.
 pub(crate) fn xdp(program: BorrowedFd<'_>, ifindex: u32, packet: &[u8]) -> Returned {
-    let mut context = XdpMd {
-        end: packet.len() as u32,
-        ifindex,
-        ..XdpMd::default()
-    };
+    let mut context = XdpMd { end: packet.len() as u32, ifindex, ..XdpMd::default() };
     let context = (&raw mut context, size_of::<XdpMd>() as u32);
     let (value, packet) = run(program, packet, Some(context));
     let action = match value {
