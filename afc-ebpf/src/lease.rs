@@ -61,7 +61,7 @@ const _: () = assert!(size_of::<Holding>() == 96);
 pub enum Grant {
     /// The lease was extended (or already reached further); the majority now lasts until then.
     Extended {
-        /// See [`Holding::lease_until`].
+        /// See [`Holding::lease_until_ns`].
         lease_until_ns: u64,
     },
     /// Nothing is held, or another epoch: "nothing else extends a lease".
@@ -173,7 +173,7 @@ impl Holding {
     }
 }
 
-/// Later than any BOOTTIME, and below 2^63 so that [`less`] holds.
+/// Later than any BOOTTIME, and below 2^63, so that the arithmetic here holds.
 pub const FOREVER_NS: u64 = 1 << 62;
 
 /// 1 if `a < b`, for values below 2^63, without a branch: the compiler must not know that it is 0 or 1.
