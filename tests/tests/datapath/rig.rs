@@ -364,8 +364,13 @@ impl Rig {
         packet: &[u8],
         program: impl FnOnce(&[u8], &mut [u8]) -> (Vec<Action>, usize) + Send,
     ) -> Outcome {
-        let counted: BTreeMap<Reason, u64> =
-            self.datapath.counters().read().expect("counters").into_iter().collect();
+        let counted: BTreeMap<Reason, u64> = self
+            .datapath
+            .counters()
+            .read()
+            .expect("counters")
+            .into_iter()
+            .collect();
         let mut out = vec![0; packet.len() + 256];
         let before_ns = boottime_ns();
         let (actions, bytes) = self.namespace.inside(|| program(packet, &mut out));
