@@ -40,20 +40,11 @@ const NOT_FOR_BPF: &[&str] = &[
 fn main() {
     let workspace = workspace();
     let source = workspace.join("afc-ebpf");
-    for path in [
-        "afc-ebpf/src",
-        "afc-ebpf/Cargo.toml",
-        "Cargo.toml",
-        "Cargo.lock",
-        "rust-toolchain.toml",
-    ] {
+    for path in ["afc-ebpf/src", "afc-ebpf/Cargo.toml", "Cargo.toml", "Cargo.lock", "rust-toolchain.toml"] {
         println!("cargo::rerun-if-changed={}", workspace.join(path).display());
     }
     println!("cargo::rerun-if-changed=build.rs");
-    println!(
-        "cargo::rustc-env=AFC_LAYOUT_HASH={}",
-        layout_hash(&source.join("src"))
-    );
+    println!("cargo::rustc-env=AFC_LAYOUT_HASH={}", layout_hash(&source.join("src")));
 
     let out = PathBuf::from(variable("OUT_DIR"));
     let target = Target::from_environment();
@@ -83,26 +74,14 @@ impl Target {
             "big" => "bpfeb-unknown-none",
             _ => "bpfel-unknown-none",
         };
-        Self {
-            triple,
-            arch: variable("CARGO_CFG_TARGET_ARCH"),
-        }
+        Self { triple, arch: variable("CARGO_CFG_TARGET_ARCH") }
     }
 
     /// The nested cargo. Its target directory is its own, so it does not wait for the outer one's lock.
     fn build(&self, workspace: &Path, target_dir: &Path) -> Command {
         let mut cargo = Command::new(variable("CARGO"));
-        cargo
-            .current_dir(workspace)
-            .args(["build", "--package", "afc-ebpf", "--bin", "afc-datapath"]);
-        cargo.args([
-            "-Z",
-            "build-std=core",
-            "--profile",
-            "bpf",
-            "--target",
-            self.triple,
-        ]);
+        cargo.current_dir(workspace).args(["build", "--package", "afc-ebpf", "--bin", "afc-datapath"]);
+        cargo.args(["-Z", "build-std=core", "--profile", "bpf", "--target", self.triple]);
         cargo.arg("--target-dir").arg(target_dir);
         if env::var_os("CARGO_FEATURE_TRACE").is_some() {
             cargo.args(["--features", "trace"]);
@@ -149,9 +128,7 @@ fn layout_hash(source: &Path) -> String {
 
 fn workspace() -> PathBuf {
     let package = PathBuf::from(variable("CARGO_MANIFEST_DIR"));
-    let Some(workspace) = package.parent() else {
-        fail("this package lies in no workspace")
-    };
+    let Some(workspace) = package.parent() else { fail("this package lies in no workspace") };
     workspace.to_owned()
 }
 

@@ -9,6 +9,8 @@ mod parts;
 mod restore;
 mod start;
 mod status;
+#[cfg(feature = "trace")]
+mod trace;
 
 use std::{collections::BTreeSet, io, os::fd::OwnedFd, sync::Arc, thread, time::Duration};
 
@@ -61,7 +63,8 @@ fn tell_systemd(progress: Progress) {
 /// Logs to standard error; `RUST_LOG` chooses how much.
 fn start_log() {
     let filter = EnvFilter::try_from_default_env().unwrap_or_else(|_| EnvFilter::new("info"));
-    let subscriber = tracing_subscriber::fmt().with_env_filter(filter).with_writer(io::stderr).with_target(false);
+    let subscriber =
+        tracing_subscriber::fmt().with_env_filter(filter).with_writer(io::stderr).with_target(false);
     // A test may have set one already; then that one logs.
     drop(subscriber.try_init());
 }
@@ -72,6 +75,8 @@ impl Agent {
         let thread = thread::Builder::new().name("afc-fast".to_owned()).spawn(move || fast_path.run())?;
         let control = self.control.take().expect("the control socket is served once");
         let control = tokio::spawn(control.run(Arc::new(self.status_source())));
+        #[cfg(feature = "trace")]
+        let _tracer = tokio::spawn(trace::flush(self.datapath.tracer()?));
         info!(node = self.config.this_node().name, "ready");
         tell_systemd(Progress::Ready);
         let outcome = self.watch().await;
@@ -123,7 +128,9 @@ impl Agent {
                 }
             }
         });
-        stopped.await.unwrap_or_else(|_| bail!("the fast path did not release everything within {STOP_LIMIT:?}"))
+        stopped
+            .await
+            .unwrap_or_else(|_| bail!("the fast path did not release everything within {STOP_LIMIT:?}"))
     }
 
     /// After everything is released: addresses away first, then the programs that fenced them.

@@ -153,14 +153,15 @@ where
             let config = Config::load(&config.config)?;
             run(config).map_err(|error| CliError::Run { source: error.into() })
         }
-        Command::Check { config, json } => check::check(&config.config, json, &mut out),
+        Command::Check { config, json } => {
+            let form = if json { check::Form::Json } else { check::Form::Text };
+            check::check(&config.config, form, &mut out)
+        }
         Command::Keygen { path } => Ok(key::generate(&path)?),
         Command::Status(reading) => read::status(&reading, &mut out),
-        Command::Events {
-            reading,
-            after,
-            follow,
-        } => read::events(&reading, read::From { after, follow }, &mut out),
+        Command::Events { reading, after, follow } => {
+            read::events(&reading, read::From { after, follow }, &mut out)
+        }
     }
 }
 
@@ -217,11 +218,7 @@ mod tests {
             &["afc", "status", "--socket", "a", "--config", "b"],
             &["afc", "events", "--after", "x"],
         ] {
-            assert_eq!(
-                Cli::try_parse_from(arguments).unwrap_err().exit_code(),
-                2,
-                "{arguments:?}"
-            );
+            assert_eq!(Cli::try_parse_from(arguments).unwrap_err().exit_code(), 2, "{arguments:?}");
         }
     }
 
@@ -230,14 +227,7 @@ mod tests {
         let dir = tempfile::tempdir().unwrap();
         let path = dir.path().join("afc.toml");
         std::fs::write(&path, include_str!("../../deploy/afc.toml")).unwrap();
-        let cli = || {
-            Cli::parse_from([
-                "afc".as_ref(),
-                "run".as_ref(),
-                "--config".as_ref(),
-                path.as_os_str(),
-            ])
-        };
+        let cli = || Cli::parse_from(["afc".as_ref(), "run".as_ref(), "--config".as_ref(), path.as_os_str()]);
         let mut ran = false;
         dispatch(cli(), |config| {
             ran = config.cluster.name == "edge";
@@ -248,26 +238,16 @@ mod tests {
         let failure = dispatch(cli(), |_| Err(io::Error::other("no BPF"))).unwrap_err();
         assert_eq!(failure.to_string(), "no BPF");
         std::fs::write(&path, "[cluster]\n").unwrap();
-        let refused = dispatch(cli(), |_| -> Result<(), io::Error> {
-            panic!("ran with a bad file")
-        })
-        .unwrap_err();
-        assert!(
-            refused
-                .to_string()
-                .contains("afc.toml:1: cluster.name: is missing"),
-            "{refused}"
-        );
+        let refused =
+            dispatch(cli(), |_| -> Result<(), io::Error> { panic!("ran with a bad file") }).unwrap_err();
+        assert!(refused.to_string().contains("afc.toml:1: cluster.name: is missing"), "{refused}");
     }
 
     #[test]
     fn a_missing_configuration_is_one_sentence_with_the_fix() {
         let cli = Cli::parse_from(["afc", "run", "--config", "/none/afc.toml"]);
         let refused = dispatch(cli, run_nothing).unwrap_err().to_string();
-        assert!(
-            refused.starts_with("cannot read the configuration /none/afc.toml: "),
-            "{refused}"
-        );
+        assert!(refused.starts_with("cannot read the configuration /none/afc.toml: "), "{refused}");
         assert!(refused.ends_with("name another file with --config"), "{refused}");
     }
 }

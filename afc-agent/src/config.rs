@@ -90,9 +90,7 @@ impl Config {
     /// # Errors
     /// It cannot be read, or has errors; all of them are listed.
     pub fn load(path: &Path) -> Result<Self, ConfigError> {
-        let Checked {
-            config, diagnostics, ..
-        } = Self::check_file(path)?;
+        let Checked { config, diagnostics, .. } = Self::check_file(path)?;
         config.ok_or_else(|| ConfigError::Invalid {
             path: path.to_owned(),
             errors: diagnostics.only(Severity::Error),
@@ -104,10 +102,7 @@ impl Config {
     /// # Errors
     /// It cannot be read.
     pub fn check_file(path: &Path) -> Result<Checked, ConfigError> {
-        let read = |source| ConfigError::Read {
-            path: path.to_owned(),
-            source,
-        };
+        let read = |source| ConfigError::Read { path: path.to_owned(), source };
         let bytes = std::fs::read(path).map_err(read)?;
         match std::str::from_utf8(&bytes) {
             Ok(text) => Ok(Self::check(path, text, &host_name())),
@@ -143,31 +138,22 @@ impl Config {
         });
         let (diagnostics, lines) = source.finish();
         let valid = diagnostics.count(Severity::Error) == 0;
-        Checked {
-            config: config.filter(|_| valid),
-            diagnostics,
-            lines,
-        }
+        Checked { config: config.filter(|_| valid), diagnostics, lines }
     }
 
     /// This node.
     pub fn this_node(&self) -> &NodeConfig {
-        self.node(self.agent.node)
-            .expect("agent.node was looked up in the nodes when the file was read")
+        self.node(self.agent.node).expect("agent.node was looked up in the nodes when the file was read")
     }
 
     /// A node by its number.
     pub fn node(&self, id: NodeId) -> Option<&NodeConfig> {
-        self.nodes
-            .binary_search_by_key(&id, |node| node.id)
-            .ok()
-            .map(|index| &self.nodes[index])
+        self.nodes.binary_search_by_key(&id, |node| node.id).ok().map(|index| &self.nodes[index])
     }
 
     /// A node's name; its number if there is no such node.
     pub fn node_name(&self, id: NodeId) -> String {
-        self.node(id)
-            .map_or_else(|| format!("#{}", id.0), |node| node.name.clone())
+        self.node(id).map_or_else(|| format!("#{}", id.0), |node| node.name.clone())
     }
 
     /// A service by its id on the wire.

@@ -52,20 +52,8 @@ mod tests {
     fn requests_are_written_as_documented_and_others_are_refused() {
         for (text, request) in [
             (r#"{"command":"status"}"#, Some(Request::Status)),
-            (
-                r#"{"command":"events","after":5}"#,
-                Some(Request::Events {
-                    after: 5,
-                    follow: false,
-                }),
-            ),
-            (
-                r#"{"command":"events","follow":true}"#,
-                Some(Request::Events {
-                    after: 0,
-                    follow: true,
-                }),
-            ),
+            (r#"{"command":"events","after":5}"#, Some(Request::Events { after: 5, follow: false })),
+            (r#"{"command":"events","follow":true}"#, Some(Request::Events { after: 0, follow: true })),
             (r#"{"command":"events","since":5}"#, None),
             (r#"{"command":"events","after":-1}"#, None),
             (r#"{"command":"reboot"}"#, None),

@@ -91,6 +91,10 @@ pub struct Datapath {
     adopted: Option<Adopted>,
 }
 
+/// Reads the kernel's traces into this process's log: poll its descriptor, then call `flush`.
+#[cfg(feature = "trace")]
+pub type Tracer = aya_log::EbpfLogger<&'static dyn log::Log>;
+
 impl Datapath {
     /// Loads and attaches: [`load`](Self::load), then [`attach`](Self::attach). On a failure nothing new is left.
     ///
@@ -109,37 +113,16 @@ impl Datapath {
     /// See [`DatapathError`].
     pub fn load(options: &Options) -> Result<Self, DatapathError> {
         requirement::check()?;
-        let pins = Pins::open(
-            &options.bpf_dir,
-            &options.cluster,
-            &options.node,
-            object::LAYOUT_HASH,
-        )?;
+        let pins = Pins::open(&options.bpf_dir, &options.cluster, &options.node, object::LAYOUT_HASH)?;
         let mut object = Object::open(&pins)?;
-        let view = View {
-            shared: Arc::new(view::Shared::new(&|name| open_pinned(&pins, name))?),
-        };
-        let fast = FastMaps::new(
-            view.clone(),
-            object.take(name::HOLDINGS)?,
-            object.take(name::EVENTS)?,
-        );
+        let view = View { shared: Arc::new(view::Shared::new(&|name| open_pinned(&pins, name))?) };
+        let fast = FastMaps::new(view.clone(), object.take(name::HOLDINGS)?, object.take(name::EVENTS)?);
         let maps = settings::Maps::take(&mut object)?;
         let counters = Arc::new(Counters::take(&mut object)?);
         object.load_programs()?;
         let adopted = adopted(&maps, &view)?;
         let options = options.clone();
-        Ok(Self {
-            options,
-            pins,
-            object,
-            maps,
-            counters,
-            view,
-            fast: Some(fast),
-            modes: Vec::new(),
-            adopted,
-        })
+        Ok(Self { options, pins, object, maps, counters, view, fast: Some(fast), modes: Vec::new(), adopted })
     }
 
     /// Attaches to every interface, replacing the programs of an earlier agent in one step each, and removes what that
@@ -192,10 +175,8 @@ impl Datapath {
     /// # Errors
     /// The map's error.
     pub fn set_services(&mut self, services: &[(ServiceId, u32)]) -> Result<(), DatapathError> {
-        let wanted: BTreeMap<u32, u32> = services
-            .iter()
-            .map(|(service, index)| (service.0, *index))
-            .collect();
+        let wanted: BTreeMap<u32, u32> =
+            services.iter().map(|(service, index)| (service.0, *index)).collect();
         self.maps.set_services(&wanted)
     }
 
@@ -212,10 +193,8 @@ impl Datapath {
     /// # Errors
     /// The map's error.
     pub fn set_addresses(&mut self, addresses: &[(Ipv4Addr, u32)]) -> Result<(), DatapathError> {
-        let wanted: BTreeMap<u32, u32> = addresses
-            .iter()
-            .map(|(address, index)| (address_key(*address), *index))
-            .collect();
+        let wanted: BTreeMap<u32, u32> =
+            addresses.iter().map(|(address, index)| (address_key(*address), *index)).collect();
         self.maps.set_addresses(&wanted)
     }
 
@@ -244,8 +223,7 @@ impl Datapath {
             let link = Link::find(&interface.name)?;
             interface.mac = link.mac;
         }
-        self.maps
-            .set_interfaces(&self.modes.iter().map(|mode| (mode.ifindex, mode.mac)).collect())
+        self.maps.set_interfaces(&self.modes.iter().map(|mode| (mode.ifindex, mode.mac)).collect())
     }
 
     /// A reader of the counters for any thread.
@@ -262,12 +240,19 @@ impl Datapath {
         for interface in &self.modes {
             let link = Link::find(&interface.name)?;
             if link.ifindex != interface.ifindex || link.xdp.is_none_or(|xdp| xdp.program_id != id) {
-                return Err(DatapathError::Detached {
-                    name: interface.name.clone(),
-                });
+                return Err(DatapathError::Detached { name: interface.name.clone() });
             }
         }
         Ok(())
+    }
+
+    /// What reads the kernel's traces of state changes into this process's log.
+    ///
+    /// # Errors
+    /// Its ring could not be mapped.
+    #[cfg(feature = "trace")]
+    pub fn tracer(&mut self) -> Result<Tracer, DatapathError> {
+        self.object.tracer()
     }
 
     /// The loaded XDP program, for tests that run it.
@@ -301,19 +286,13 @@ impl Datapath {
 
     fn attach_all(&mut self, new: &mut Vec<(Hook, Link)>) -> Result<(), DatapathError> {
         let names = self.options.interfaces.clone();
-        let links = names
-            .iter()
-            .map(|name| Link::find(name))
-            .collect::<Result<Vec<_>, _>>()?;
-        self.maps
-            .set_interfaces(&links.iter().map(|link| (link.ifindex, link.mac)).collect())?;
+        let links = names.iter().map(|name| Link::find(name)).collect::<Result<Vec<_>, _>>()?;
+        self.maps.set_interfaces(&links.iter().map(|link| (link.ifindex, link.mac)).collect())?;
         self.pins.move_links_from_other_layouts()?;
         let mut kept = Vec::new();
         for link in links {
-            let (xdp_pin, egress_pin) = (
-                self.pins.link(Hook::Xdp, &link.name),
-                self.pins.link(Hook::Egress, &link.name),
-            );
+            let (xdp_pin, egress_pin) =
+                (self.pins.link(Hook::Xdp, &link.name), self.pins.link(Hook::Egress, &link.name));
             let (wanted, hook) = (self.options.xdp_mode, self.options.egress);
             // The fence first: what is not fenced must not be received either.
             if egress::attach(self.object.egress()?, &link, hook, &egress_pin)? {
@@ -324,19 +303,8 @@ impl Datapath {
                 new.push((Hook::Xdp, link.clone()));
             }
             info!(interface = %link.name, mode = attachment.mode.name(), is_new = attachment.is_new, "XDP attached");
-            let Link {
-                name,
-                ifindex,
-                mac,
-                xdp: _,
-                peer: _,
-            } = link;
-            self.modes.push(InterfaceMode {
-                name,
-                ifindex,
-                mac,
-                mode: attachment.mode,
-            });
+            let Link { name, ifindex, mac, xdp: _, peer: _ } = link;
+            self.modes.push(InterfaceMode { name, ifindex, mac, mode: attachment.mode });
             kept.extend([xdp_pin, egress_pin]);
         }
         self.pins.remove_links_except(&kept)?;
@@ -378,8 +346,14 @@ fn open_pinned(pins: &Pins, name: &'static str) -> Result<MapData, DatapathError
 
 fn adopted(maps: &settings::Maps, view: &View) -> Result<Option<Adopted>, DatapathError> {
     let settings = maps.settings()?;
-    Ok((settings.session != 0).then(|| Adopted {
-        settings,
-        agent_until_ns: view.agent_until(),
-    }))
+    Ok((settings.session != 0).then(|| Adopted { settings, agent_until_ns: view.agent_until() }))
 }
+
+/// The slow half may move between the runtime's threads, the fast half to its own thread, and anybody may read.
+const _: () = {
+    const fn is_send<T: Send>() {}
+    const fn is_shared<T: Send + Sync>() {}
+    is_send::<Datapath>();
+    is_send::<FastMaps>();
+    is_shared::<View>();
+};

@@ -142,19 +142,9 @@ impl Engine {
             held: 0,
             held_away: 0,
             reconsider: false,
-            nodes: Table::new(
-                setup
-                    .nodes
-                    .iter()
-                    .map(|(id, role)| (*id, Node::new(*role)))
-                    .collect(),
-            ),
+            nodes: Table::new(setup.nodes.iter().map(|(id, role)| (*id, Node::new(*role))).collect()),
             services: Table::new(
-                setup
-                    .services
-                    .into_iter()
-                    .map(|service| (service.id, Service::new(service)))
-                    .collect(),
+                setup.services.into_iter().map(|service| (service.id, Service::new(service))).collect(),
             ),
             outbox: Outbox::new(),
             counters: Counters::default(),
@@ -174,11 +164,7 @@ impl Engine {
         match event {
             Event::Received(message) => self.handle_message(&message, now_ns),
             Event::Heard(heard) => self.handle_heard(&heard, now_ns),
-            Event::Lease {
-                service,
-                word,
-                until_ns,
-            } => match self.services.find(service) {
+            Event::Lease { service, word, until_ns } => match self.services.find(service) {
                 Some(at) => self.handle_lease(at, word, until_ns, now_ns),
                 None => self.counters.unknown_service += 1,
             },
@@ -313,8 +299,6 @@ impl Engine {
     }
 
     fn word(&self, at: ServiceAt) -> OwnerWord {
-        self.services[at]
-            .holding
-            .map_or(OwnerWord::NONE, |holding| holding.epoch.owned_by(self.me))
+        self.services[at].holding.map_or(OwnerWord::NONE, |holding| holding.epoch.owned_by(self.me))
     }
 }

@@ -59,16 +59,7 @@ impl Happening {
     /// Something that is about no service and no node.
     pub fn new(kind: EventKind, text: impl Into<String>) -> Self {
         let text = text.into();
-        Self {
-            kind,
-            service: None,
-            node: None,
-            from: None,
-            to: None,
-            epoch: None,
-            reason: None,
-            text,
-        }
+        Self { kind, service: None, node: None, from: None, to: None, epoch: None, reason: None, text }
     }
 }
 
@@ -130,14 +121,7 @@ impl EventKind {
 
 impl fmt::Display for EventRecord {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(
-            f,
-            "{:>5}  {}  {:<14}  {}",
-            self.id,
-            self.at,
-            self.happening.kind.name(),
-            self.happening.text
-        )
+        write!(f, "{:>5}  {}  {:<14}  {}", self.id, self.at, self.happening.kind.name(), self.happening.text)
     }
 }
 
@@ -159,10 +143,7 @@ pub struct EventLog {
 
 impl Default for EventLog {
     fn default() -> Self {
-        Self {
-            ring: Mutex::new(VecDeque::with_capacity(CAPACITY)),
-            newest: watch::Sender::new(0),
-        }
+        Self { ring: Mutex::new(VecDeque::with_capacity(CAPACITY)), newest: watch::Sender::new(0) }
     }
 }
 
@@ -175,12 +156,7 @@ impl EventLog {
         }
         let id = *self.newest.borrow() + 1;
         let at = humantime::format_rfc3339_micros(at).to_string();
-        ring.push_back(EventRecord {
-            id,
-            at,
-            boot_ns,
-            happening,
-        });
+        ring.push_back(EventRecord { id, at, boot_ns, happening });
         // Under the lock, so that ids are in order; waiting readers find the event.
         self.newest.send_replace(id);
         id
@@ -192,10 +168,7 @@ impl EventLog {
         let first = ring.front().map_or(0, |event| event.id);
         let missed = first.saturating_sub(after.saturating_add(1));
         let known = ring.partition_point(|event| event.id <= after);
-        EventBatch {
-            events: ring.range(known..).cloned().collect(),
-            missed,
-        }
+        EventBatch { events: ring.range(known..).cloned().collect(), missed }
     }
 
     /// Wakes whoever waits for an id greater than the last it saw.
@@ -219,14 +192,7 @@ mod tests {
         let log = EventLog::default();
         for n in 1..=count {
             let at = SystemTime::UNIX_EPOCH + Duration::from_micros(1_700_000_000_000_000 + n);
-            assert_eq!(
-                log.push(
-                    n * 10,
-                    at,
-                    Happening::new(EventKind::Started, format!("event {n}"))
-                ),
-                n
-            );
+            assert_eq!(log.push(n * 10, at, Happening::new(EventKind::Started, format!("event {n}"))), n);
         }
         log
     }
@@ -268,10 +234,7 @@ mod tests {
     #[test]
     fn an_event_reads_well_as_text_and_as_json() {
         let event = filled(1).after(0).events.remove(0);
-        assert_eq!(
-            event.to_string(),
-            "    1  2023-11-14T22:13:20.000001Z  started         event 1"
-        );
+        assert_eq!(event.to_string(), "    1  2023-11-14T22:13:20.000001Z  started         event 1");
         let json = serde_json::to_value(&event).unwrap();
         assert_eq!(json["kind"], "started");
         assert_eq!(json["boot_ns"], 10);

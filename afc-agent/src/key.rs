@@ -43,45 +43,24 @@ impl ClusterKeys {
     /// # Errors
     /// It cannot be read, somebody else could read it, or it is no key file.
     pub fn load(path: &Path) -> Result<Self, KeyError> {
-        let open = |source| KeyError::Open {
-            path: path.to_owned(),
-            source,
-        };
+        let open = |source| KeyError::Open { path: path.to_owned(), source };
         // Without blocking: the path may name a FIFO.
-        let file = OpenOptions::new()
-            .read(true)
-            .custom_flags(libc::O_NONBLOCK)
-            .open(path)
-            .map_err(open)?;
+        let file = OpenOptions::new().read(true).custom_flags(libc::O_NONBLOCK).open(path).map_err(open)?;
         let metadata = file.metadata().map_err(open)?;
         if !metadata.is_file() {
-            return Err(KeyError::NotAFile {
-                path: path.to_owned(),
-            });
+            return Err(KeyError::NotAFile { path: path.to_owned() });
         }
         // SAFETY: geteuid reads a number of this process and cannot fail.
         let us = unsafe { libc::geteuid() };
         if metadata.uid() != us {
-            return Err(KeyError::Owner {
-                path: path.to_owned(),
-                owner: metadata.uid(),
-                us,
-            });
+            return Err(KeyError::Owner { path: path.to_owned(), owner: metadata.uid(), us });
         }
         if metadata.mode() & OTHERS_MODE != 0 {
-            return Err(KeyError::Mode {
-                path: path.to_owned(),
-                mode: metadata.mode() & 0o7777,
-            });
+            return Err(KeyError::Mode { path: path.to_owned(), mode: metadata.mode() & 0o7777 });
         }
         let mut text = String::new();
-        file.take(MAX_FILE_BYTES)
-            .read_to_string(&mut text)
-            .map_err(open)?;
-        Self::parse(&text).map_err(|problem| KeyError::Format {
-            path: path.to_owned(),
-            problem,
-        })
+        file.take(MAX_FILE_BYTES).read_to_string(&mut text).map_err(open)?;
+        Self::parse(&text).map_err(|problem| KeyError::Format { path: path.to_owned(), problem })
     }
 
     /// Reads the text of a key file.
@@ -90,11 +69,7 @@ impl ClusterKeys {
     /// It is no key file.
     pub fn parse(text: &str) -> Result<Self, FormatProblem> {
         let mut keys: Vec<ClusterKey> = Vec::new();
-        for (index, line) in text
-            .lines()
-            .enumerate()
-            .filter(|(_, line)| !line.trim().is_empty())
-        {
+        for (index, line) in text.lines().enumerate().filter(|(_, line)| !line.trim().is_empty()) {
             let line_number = index + 1;
             if keys.len() == MAX_KEYS {
                 return Err(FormatProblem::TooMany { line: line_number });
@@ -106,25 +81,16 @@ impl ClusterKeys {
             let id = id.ok_or(FormatProblem::Id { line: line_number })?;
             let secret = from_hex(digits).ok_or(FormatProblem::Digits { line: line_number })?;
             if keys.iter().any(|key| key.id == id) {
-                return Err(FormatProblem::SameId {
-                    line: line_number,
-                    id,
-                });
+                return Err(FormatProblem::SameId { line: line_number, id });
             }
             keys.push(ClusterKey { id, secret });
         }
-        if keys.is_empty() {
-            Err(FormatProblem::Empty)
-        } else {
-            Ok(Self(keys))
-        }
+        if keys.is_empty() { Err(FormatProblem::Empty) } else { Ok(Self(keys)) }
     }
 
     /// The key to sign with.
     pub fn signing(&self) -> &ClusterKey {
-        self.0
-            .first()
-            .expect("a key file without keys is refused when it is read")
+        self.0.first().expect("a key file without keys is refused when it is read")
     }
 
     /// Every live key, the signing one first; one or two.
@@ -153,9 +119,7 @@ impl ClusterKey {
 
 impl fmt::Debug for ClusterKey {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("ClusterKey")
-            .field("id", &self.id)
-            .finish_non_exhaustive()
+        f.debug_struct("ClusterKey").field("id", &self.id).finish_non_exhaustive()
     }
 }
 
@@ -259,12 +223,7 @@ mod tests {
     const B: &str = "ff0102030405060708090a0b0c0d0e0f101112131415161718191a1b1c1d1e1F";
 
     fn ids(text: &str) -> Vec<u8> {
-        ClusterKeys::parse(text)
-            .unwrap()
-            .live()
-            .iter()
-            .map(|key| key.id)
-            .collect()
+        ClusterKeys::parse(text).unwrap().live().iter().map(|key| key.id).collect()
     }
 
     #[test]
@@ -321,9 +280,7 @@ mod tests {
         let keys = ClusterKeys::load(&path).unwrap();
         assert!(matches!(generate(&path), Err(KeygenError::Exists { .. })));
         assert_eq!(ClusterKeys::load(&path).unwrap(), keys);
-        let missing = generate(&dir.path().join("none/cluster.key"))
-            .unwrap_err()
-            .to_string();
+        let missing = generate(&dir.path().join("none/cluster.key")).unwrap_err().to_string();
         assert!(missing.contains("make its directory"), "{missing}");
     }
 
@@ -342,13 +299,7 @@ mod tests {
         }
         std::fs::set_permissions(&path, PermissionsExt::from_mode(0o400)).unwrap();
         ClusterKeys::load(&path).unwrap();
-        assert!(matches!(
-            ClusterKeys::load(dir.path()),
-            Err(KeyError::NotAFile { .. })
-        ));
-        assert!(matches!(
-            ClusterKeys::load(&dir.path().join("none")),
-            Err(KeyError::Open { .. })
-        ));
+        assert!(matches!(ClusterKeys::load(dir.path()), Err(KeyError::NotAFile { .. })));
+        assert!(matches!(ClusterKeys::load(&dir.path().join("none")), Err(KeyError::Open { .. })));
     }
 }

@@ -40,7 +40,9 @@ pub enum NetworkError {
         name: String,
     },
     /// An interface without a link address, such as a tunnel.
-    #[error("interface {name} has no Ethernet address; afc needs Ethernet, so name another one in agent.interfaces")]
+    #[error(
+        "interface {name} has no Ethernet address; afc needs Ethernet, so name another one in agent.interfaces"
+    )]
     NotEthernet {
         /// Its name.
         name: String,
@@ -100,9 +102,11 @@ impl Network {
     /// It does not exist, or is no Ethernet interface.
     pub async fn link(&self, name: &str) -> Result<Link, NetworkError> {
         let message = self.link_message(name).await?;
-        let mac = message.attributes.iter().find_map(|attribute| match attribute {
-            LinkAttribute::Address(bytes) => mac(bytes),
-            _ => None,
+        let mac = message.attributes.iter().find_map(|attribute| {
+            let LinkAttribute::Address(bytes) = attribute else {
+                return None;
+            };
+            mac(bytes)
         });
         let mac = mac.ok_or_else(|| NetworkError::NotEthernet { name: name.to_owned() })?;
         Ok(Link { name: name.to_owned(), ifindex: message.header.index, mac })
@@ -121,7 +125,8 @@ impl Network {
             result.map_err(request(|| format!("bring {LOOPBACK} up")))?;
         }
         let listing = self.handle.address().get().set_link_index_filter(loopback.index).execute();
-        let present: Vec<_> = listing.try_collect().await.map_err(request(|| format!("list {LOOPBACK}'s addresses")))?;
+        let present: Vec<_> =
+            listing.try_collect().await.map_err(request(|| format!("list {LOOPBACK}'s addresses")))?;
         for message in present.into_iter().filter(|message| is_stale(message, wanted)) {
             match self.handle.address().del(message).execute().await {
                 Err(error) if is(&error, libc::EADDRNOTAVAIL) => {}
@@ -145,7 +150,8 @@ impl Network {
     /// The kernel refuses.
     pub async fn neighbours(&self) -> Result<Vec<Neighbour>, NetworkError> {
         let listing = self.handle.neighbours().get().set_address_family(AddressFamily::Inet).execute();
-        let entries: Vec<_> = listing.try_collect().await.map_err(request(|| "list the neighbours".to_owned()))?;
+        let entries: Vec<_> =
+            listing.try_collect().await.map_err(request(|| "list the neighbours".to_owned()))?;
         Ok(entries.iter().filter_map(neighbour).collect())
     }
 
@@ -162,21 +168,27 @@ impl Network {
 
 /// Whether an agent put this address there, and it is not among those to keep.
 fn is_stale(message: &AddressMessage, keep: &BTreeSet<Ipv4Addr>) -> bool {
-    let is_labelled = message.attributes.iter().any(|a| matches!(a, AddressAttribute::Label(label) if label == LABEL));
-    let is_kept = message.attributes.iter().any(
-        |a| matches!(a, AddressAttribute::Local(IpAddr::V4(address)) if keep.contains(address)),
-    );
+    let is_labelled =
+        message.attributes.iter().any(|a| matches!(a, AddressAttribute::Label(label) if label == LABEL));
+    let is_kept = message
+        .attributes
+        .iter()
+        .any(|a| matches!(a, AddressAttribute::Local(IpAddr::V4(address)) if keep.contains(address)));
     is_labelled && !is_kept
 }
 
 fn neighbour(entry: &NeighbourMessage) -> Option<Neighbour> {
-    let address = entry.attributes.iter().find_map(|attribute| match attribute {
-        NeighbourAttribute::Destination(NeighbourAddress::Inet(address)) => Some(*address),
-        _ => None,
+    let address = entry.attributes.iter().find_map(|attribute| {
+        let NeighbourAttribute::Destination(NeighbourAddress::Inet(address)) = attribute else {
+            return None;
+        };
+        Some(*address)
     })?;
-    let mac = entry.attributes.iter().find_map(|attribute| match attribute {
-        NeighbourAttribute::LinkLayerAddress(bytes) => mac(bytes),
-        _ => None,
+    let mac = entry.attributes.iter().find_map(|attribute| {
+        let NeighbourAttribute::LinkLayerAddress(bytes) = attribute else {
+            return None;
+        };
+        mac(bytes)
     })?;
     Some(Neighbour { address, mac, ifindex: entry.header.ifindex })
 }

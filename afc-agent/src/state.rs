@@ -45,20 +45,12 @@ impl StateDir {
     /// Another agent uses it, or it cannot be read and written. Damaged content is no error: see [`Loaded`].
     pub fn open(path: &Path) -> Result<Self, StateError> {
         let made = DirBuilder::new().recursive(true).mode(0o700).create(path);
-        made.map_err(|source| StateError::Make {
-            path: path.to_owned(),
-            source,
-        })?;
+        made.map_err(|source| StateError::Make { path: path.to_owned(), source })?;
         let lock = DirLock::take(path)?;
         // Before the incarnation, whose file tells a lost file of floors from a first start.
         let (floors, loaded) = FloorStore::open(path)?;
         let incarnation = incarnation::begin(path)?;
-        Ok(Self {
-            incarnation,
-            floors,
-            loaded,
-            _lock: lock,
-        })
+        Ok(Self { incarnation, floors, loaded, _lock: lock })
     }
 }
 
@@ -94,10 +86,7 @@ mod tests {
         let path = dir.path().join("made/on/the/way");
         let first = StateDir::open(&path).unwrap();
         let refused = StateDir::open(&path).unwrap_err().to_string();
-        assert!(
-            refused.contains(&format!("(process {})", std::process::id())),
-            "{refused}"
-        );
+        assert!(refused.contains(&format!("(process {})", std::process::id())), "{refused}");
         drop(first);
         StateDir::open(&path).unwrap();
     }
@@ -106,15 +95,7 @@ mod tests {
     fn each_start_is_a_greater_incarnation_even_when_the_file_is_damaged() {
         let dir = tempfile::tempdir().unwrap();
         let mut last = 0;
-        for damage in [
-            None,
-            None,
-            Some("x"),
-            None,
-            Some(""),
-            Some("18446744073709551616"),
-            None,
-        ] {
+        for damage in [None, None, Some("x"), None, Some(""), Some("18446744073709551616"), None] {
             if let Some(text) = damage {
                 std::fs::write(dir.path().join("incarnation"), text).unwrap();
             }

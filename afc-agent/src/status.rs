@@ -268,11 +268,7 @@ pub(crate) mod tests {
                 epoch: 7,
                 addresses: vec!["10.0.0.101/24".to_owned()],
                 backups: vec![
-                    BackupStatus {
-                        node: "n4".to_owned(),
-                        available: true,
-                        reasons: vec![],
-                    },
+                    BackupStatus { node: "n4".to_owned(), available: true, reasons: vec![] },
                     BackupStatus {
                         node: "n5".to_owned(),
                         available: false,
@@ -296,9 +292,9 @@ pub(crate) mod tests {
     /// Whether `whole` has everything that `part` has.
     fn contains(whole: &Value, part: &Value) -> bool {
         match (whole, part) {
-            (Value::Object(whole), Value::Object(part)) => part
-                .iter()
-                .all(|(key, part)| whole.get(key).is_some_and(|whole| contains(whole, part))),
+            (Value::Object(whole), Value::Object(part)) => {
+                part.iter().all(|(key, part)| whole.get(key).is_some_and(|whole| contains(whole, part)))
+            }
             (Value::Array(whole), Value::Array(part)) => {
                 part.iter().zip(whole).all(|(part, whole)| contains(whole, part))
             }

@@ -57,9 +57,7 @@ fn send(socket: &OsStr, progress: Progress) -> io::Result<()> {
         Progress::Ready => b"READY=1",
         Progress::Stopping => b"STOPPING=1",
     };
-    UnixDatagram::unbound()?
-        .send_to_addr(message, &address)
-        .map(|_| ())
+    UnixDatagram::unbound()?.send_to_addr(message, &address).map(|_| ())
 }
 
 #[cfg(test)]

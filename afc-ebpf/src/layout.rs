@@ -83,6 +83,8 @@ pub struct Settings {
     pub cluster: u32,
     /// Membership generation.
     pub generation: u32,
+    /// Digest of nodes, services, candidates and voters: an agent adopts only maps that were filled for the same ones.
+    pub configuration: u64,
 }
 
 /// Roles, as in [`Settings::role`] and [`Peer::role`].
@@ -138,7 +140,7 @@ pub struct Held {
 pub struct Record {
     /// Holder and epoch on record.
     pub word: u64,
-    /// Until when the guard protects the holder, ns; 0 when nobody holds it.
+    /// Until when the guard protects the holder, ns; 0 when nobody holds it. With an empty word: the end of the quarantine.
     pub guard_until_ns: u64,
     /// At or above every epoch that this node granted or held, as an owner word without owner.
     pub floor: u64,
@@ -218,7 +220,7 @@ pub mod event {
 }
 
 const _: () = {
-    assert!(size_of::<Settings>() == 64);
+    assert!(size_of::<Settings>() == 72);
     assert!(size_of::<Control>() == 24);
     assert!(size_of::<Serving>() == 16);
     assert!(size_of::<Held>() == 8);
@@ -243,7 +245,5 @@ mod pod {
             )+
         };
     }
-    pod!(
-        Settings, Control, Serving, Held, Record, Peer, Heard, Holding, Interface, Event
-    );
+    pod!(Settings, Control, Serving, Held, Record, Peer, Heard, Holding, Interface, Event);
 }

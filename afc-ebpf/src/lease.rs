@@ -134,9 +134,7 @@ impl Holding {
         if known == 0 {
             return Grant::NotAVoter;
         }
-        Grant::Extended {
-            lease_until_ns: self.lease_until_ns(),
-        }
+        Grant::Extended { lease_until_ns: self.lease_until_ns() }
     }
 
     /// Drops the holding for good if it had no majority for a whole lease; whether it did.
@@ -235,10 +233,7 @@ mod tests {
         for Row(voters, grants, until) in table {
             let mut holding = held(voters);
             for (voter, echo) in grants {
-                assert!(matches!(
-                    holding.grant(word().0, *voter, *echo, LEASE, 200),
-                    Grant::Extended { .. }
-                ));
+                assert!(matches!(holding.grant(word().0, *voter, *echo, LEASE, 200), Grant::Extended { .. }));
             }
             assert_eq!(holding.lease_until_ns(), until, "{voters} voters, {grants:?}");
         }

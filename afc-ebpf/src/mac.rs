@@ -11,9 +11,7 @@ impl Mac {
 
     /// From its six bytes.
     pub const fn from_bytes(bytes: [u8; 6]) -> Self {
-        Self(u64::from_ne_bytes([
-            bytes[0], bytes[1], bytes[2], bytes[3], bytes[4], bytes[5], 0, 0,
-        ]))
+        Self(u64::from_ne_bytes([bytes[0], bytes[1], bytes[2], bytes[3], bytes[4], bytes[5], 0, 0]))
     }
 
     /// Its six bytes.
@@ -36,21 +34,13 @@ impl Mac {
     /// Bytes 0 to 3, to be stored as one integer.
     #[inline(always)]
     pub const fn head(self) -> u32 {
-        if cfg!(target_endian = "little") {
-            self.0 as u32
-        } else {
-            (self.0 >> 32) as u32
-        }
+        if cfg!(target_endian = "little") { self.0 as u32 } else { (self.0 >> 32) as u32 }
     }
 
     /// Bytes 4 and 5, to be stored as one integer.
     #[inline(always)]
     pub const fn tail(self) -> u16 {
-        if cfg!(target_endian = "little") {
-            (self.0 >> 32) as u16
-        } else {
-            (self.0 >> 16) as u16
-        }
+        if cfg!(target_endian = "little") { (self.0 >> 32) as u16 } else { (self.0 >> 16) as u16 }
     }
 
     /// Whether the address is known.
@@ -62,11 +52,7 @@ impl Mac {
     /// Whether it is a group address (multicast or broadcast): the lowest bit of byte 0.
     #[inline(always)]
     pub const fn is_group(self) -> bool {
-        let first = if cfg!(target_endian = "little") {
-            self.0 as u8
-        } else {
-            (self.0 >> 56) as u8
-        };
+        let first = if cfg!(target_endian = "little") { self.0 as u8 } else { (self.0 >> 56) as u8 };
         first & 1 != 0
     }
 }

@@ -17,19 +17,13 @@ impl Window {
         if sequence > self.top {
             let ahead = sequence - self.top;
             let seen = if ahead >= 64 { 0 } else { self.seen << ahead };
-            return Some(Self {
-                top: sequence,
-                seen: seen | 1,
-            });
+            return Some(Self { top: sequence, seen: seen | 1 });
         }
         let behind = self.top - sequence;
         if behind >= 64 || self.seen & (1 << behind) != 0 {
             return None;
         }
-        Some(Self {
-            top: self.top,
-            seen: self.seen | (1 << behind),
-        })
+        Some(Self { top: self.top, seen: self.seen | (1 << behind) })
     }
 
     /// Whether `sequence` is too old for the window to say anything of it. A duplicate of what the window covers is a
@@ -42,10 +36,7 @@ impl Window {
     /// A window that starts anew at `sequence`, for a peer whose restart was proven by a fresh echo.
     #[inline(always)]
     pub const fn restart(sequence: u64) -> Self {
-        Self {
-            top: sequence,
-            seen: 1,
-        }
+        Self { top: sequence, seen: 1 }
     }
 }
 

@@ -20,10 +20,7 @@ impl Key {
     /// Splits 16 key bytes as the SipHash paper does.
     pub const fn from_bytes(bytes: [u8; 16]) -> Self {
         let all = u128::from_le_bytes(bytes);
-        Self {
-            k0: all as u64,
-            k1: (all >> 64) as u64,
-        }
+        Self { k0: all as u64, k1: (all >> 64) as u64 }
     }
 }
 

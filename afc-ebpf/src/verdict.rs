@@ -26,11 +26,7 @@ pub const fn decide(word: OwnerWord, lease_until_ns: u64, me: NodeId, now_ns: u6
     if owner.0 != me.0 {
         return Verdict::Redirect(owner);
     }
-    if now_ns < lease_until_ns {
-        Verdict::Serve
-    } else {
-        Verdict::Fenced
-    }
+    if now_ns < lease_until_ns { Verdict::Serve } else { Verdict::Fenced }
 }
 
 #[cfg(test)]

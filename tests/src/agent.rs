@@ -47,11 +47,7 @@ impl Agent {
     fn signal(&self, signal: libc::c_int) -> Result<()> {
         // SAFETY: the child has not been waited for, so its number is still its own.
         let status = unsafe { libc::kill(self.process.id() as libc::pid_t, signal) };
-        ensure!(
-            status == 0,
-            "signal {signal}: {}",
-            std::io::Error::last_os_error()
-        );
+        ensure!(status == 0, "signal {signal}: {}", std::io::Error::last_os_error());
         Ok(())
     }
 }
@@ -88,20 +84,9 @@ impl Lab {
         self.write_config(node)?;
         let log = self.open_log(node)?;
         let mut command = self.agent_command(node)?;
-        command
-            .stdin(std::process::Stdio::null())
-            .stdout(log.try_clone()?)
-            .stderr(log);
-        let process = command
-            .spawn()
-            .with_context(|| format!("starting the agent of {node}"))?;
-        agents.insert(
-            node.to_owned(),
-            Agent {
-                process,
-                activity: Activity::Running,
-            },
-        );
+        command.stdin(std::process::Stdio::null()).stdout(log.try_clone()?).stderr(log);
+        let process = command.spawn().with_context(|| format!("starting the agent of {node}"))?;
+        agents.insert(node.to_owned(), Agent { process, activity: Activity::Running });
         Ok(())
     }
 
@@ -120,10 +105,7 @@ impl Lab {
     /// # Errors
     /// When none was started.
     pub fn kill9(&self, node: &str) -> Result<()> {
-        self.agents()
-            .remove(node)
-            .map(drop)
-            .with_context(|| format!("{node} has no agent"))
+        self.agents().remove(node).map(drop).with_context(|| format!("{node} has no agent"))
     }
 
     /// Stops an agent cleanly and gives its exit status.
@@ -131,10 +113,7 @@ impl Lab {
     /// # Errors
     /// When none was started, or it does not end.
     pub fn stop(&self, node: &str) -> Result<ExitStatus> {
-        let mut agent = self
-            .agents()
-            .remove(node)
-            .with_context(|| format!("{node} has no agent"))?;
+        let mut agent = self.agents().remove(node).with_context(|| format!("{node} has no agent"))?;
         agent.signal(libc::SIGTERM)?;
         let mut status = None;
         wait_for(&format!("{node} stops after SIGTERM"), STOP, || {
@@ -174,10 +153,7 @@ impl Lab {
     pub fn fallen(&self) -> Vec<String> {
         let mut agents = self.agents();
         let ended = |agent: &mut Agent| matches!(agent.process.try_wait(), Ok(Some(_)));
-        agents
-            .iter_mut()
-            .filter_map(|(node, agent)| ended(agent).then(|| node.clone()))
-            .collect()
+        agents.iter_mut().filter_map(|(node, agent)| ended(agent).then(|| node.clone())).collect()
     }
 
     /// Writes a node's configuration file.
@@ -187,11 +163,7 @@ impl Lab {
     pub fn write_config(&self, node: &str) -> Result<()> {
         let key = self.directory().join("cluster.key");
         let own = self.directory().join(node);
-        let paths = Paths {
-            key: &key,
-            node: &own,
-            bpf: &self.bpf_directory(),
-        };
+        let paths = Paths { key: &key, node: &own, bpf: &self.bpf_directory() };
         let text = config::render(self.spec(), self.spec().node(node), &paths);
         fs::write(self.config_file(node), text)
             .with_context(|| format!("writing the configuration of {node}"))
@@ -226,17 +198,13 @@ impl Lab {
 
     /// The agents, also when a thread that had them has panicked.
     fn agents(&self) -> MutexGuard<'_, Agents> {
-        self.agents
-            .lock()
-            .unwrap_or_else(std::sync::PoisonError::into_inner)
+        self.agents.lock().unwrap_or_else(std::sync::PoisonError::into_inner)
     }
 
     /// Freezes or thaws.
     fn set_activity(&self, node: &str, activity: Activity) -> Result<()> {
         let mut agents = self.agents();
-        let agent = agents
-            .get_mut(node)
-            .with_context(|| format!("{node} has no agent"))?;
+        let agent = agents.get_mut(node).with_context(|| format!("{node} has no agent"))?;
         agent.signal(match activity {
             Activity::Running => libc::SIGCONT,
             Activity::Frozen => libc::SIGSTOP,
@@ -267,11 +235,7 @@ pub fn binary() -> Result<PathBuf> {
         return Ok(path.into());
     }
     let program = std::env::current_exe().context("finding this program")?;
-    let places = program
-        .ancestors()
-        .skip(1)
-        .take(2)
-        .map(|directory| directory.join("afc"));
+    let places = program.ancestors().skip(1).take(2).map(|directory| directory.join("afc"));
     places.into_iter().find(|path| path.is_file()).context(
         "the agent's binary is not built: run `cargo build -p afc-agent`, or set AFC_BIN to where it is",
     )

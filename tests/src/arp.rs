@@ -65,9 +65,7 @@ impl ArpObserver {
     /// # Errors
     /// When the namespace can't be entered or raw sockets are not allowed.
     pub fn start(namespace: &Netns, inquiry: Inquiry) -> Result<Self> {
-        let socket = namespace
-            .enter(|| open("eth0"))?
-            .context("a raw socket for ARP")?;
+        let socket = namespace.enter(|| open("eth0"))?.context("a raw socket for ARP")?;
         let replies = Arc::<Mutex<Vec<ArpReply>>>::default();
         let heard = Arc::clone(&replies);
         let question = question(&inquiry);
@@ -80,18 +78,12 @@ impl ArpObserver {
                 take_replies(&socket, inquiry.target, &heard);
             }
         };
-        Ok(Self {
-            replies,
-            _worker: Worker::start("arp", observe)?,
-        })
+        Ok(Self { replies, _worker: Worker::start("arp", observe)? })
     }
 
     /// Every answer so far.
     pub fn replies(&self) -> Vec<ArpReply> {
-        self.replies
-            .lock()
-            .unwrap_or_else(std::sync::PoisonError::into_inner)
-            .clone()
+        self.replies.lock().unwrap_or_else(std::sync::PoisonError::into_inner).clone()
     }
 }
 
@@ -100,14 +92,8 @@ fn take_replies(socket: &RawSocket, target: Ipv4Addr, replies: &Mutex<Vec<ArpRep
     let mut frame = [0; FRAME_BYTES];
     while let Ok(length) = socket.receive(&mut frame) {
         if let Some(at) = reply_about(&frame[..length], target) {
-            let reply = ArpReply {
-                received_ns: now_ns(),
-                at,
-            };
-            replies
-                .lock()
-                .unwrap_or_else(std::sync::PoisonError::into_inner)
-                .push(reply);
+            let reply = ArpReply { received_ns: now_ns(), at };
+            replies.lock().unwrap_or_else(std::sync::PoisonError::into_inner).push(reply);
         }
     }
 }
@@ -159,11 +145,7 @@ fn open(name: &str) -> io::Result<RawSocket> {
     let size = size_of_val(&address) as libc::socklen_t;
     // SAFETY: `address` is a sockaddr_ll of the given size and lives through the call.
     let status = unsafe { libc::bind(descriptor, std::ptr::from_ref(&address).cast(), size) };
-    if status == 0 {
-        Ok(socket)
-    } else {
-        Err(io::Error::last_os_error())
-    }
+    if status == 0 { Ok(socket) } else { Err(io::Error::last_os_error()) }
 }
 
 impl RawSocket {

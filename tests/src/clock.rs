@@ -7,10 +7,7 @@ const MEASURING_PRIORITY: libc::c_int = 5;
 
 /// Now, ns of `CLOCK_MONOTONIC`.
 pub fn now_ns() -> u64 {
-    let mut time = libc::timespec {
-        tv_sec: 0,
-        tv_nsec: 0,
-    };
+    let mut time = libc::timespec { tv_sec: 0, tv_nsec: 0 };
     // SAFETY: `time` is a valid timespec for the whole call.
     let status = unsafe { libc::clock_gettime(libc::CLOCK_MONOTONIC, &mut time) };
     assert_eq!(status, 0, "Linux always has CLOCK_MONOTONIC");
@@ -26,12 +23,7 @@ pub fn sleep_until(deadline_ns: u64) {
     let again = |status| status == libc::EINTR;
     // SAFETY: `deadline` is a valid timespec, and with TIMER_ABSTIME the remainder may be null.
     while again(unsafe {
-        libc::clock_nanosleep(
-            libc::CLOCK_MONOTONIC,
-            libc::TIMER_ABSTIME,
-            &deadline,
-            std::ptr::null_mut(),
-        )
+        libc::clock_nanosleep(libc::CLOCK_MONOTONIC, libc::TIMER_ABSTIME, &deadline, std::ptr::null_mut())
     }) {}
 }
 
@@ -45,9 +37,7 @@ pub fn between(from_ns: u64, to_ns: u64) -> Duration {
 /// # Errors
 /// Where the kernel or the container does not allow it. The measurement is then only noisier.
 pub fn measure_first() -> io::Result<()> {
-    let parameter = libc::sched_param {
-        sched_priority: MEASURING_PRIORITY,
-    };
+    let parameter = libc::sched_param { sched_priority: MEASURING_PRIORITY };
     // SAFETY: `parameter` is valid for the whole call; 0 names the calling thread.
     match unsafe { libc::sched_setscheduler(0, libc::SCHED_FIFO, &parameter) } {
         0 => Ok(()),

@@ -25,19 +25,12 @@ pub fn render(spec: &LabSpec, node: &NodeSpec, paths: &Paths) -> String {
     write_section(
         &mut text,
         "[cluster]",
-        &[
-            ("name", quoted("lab")),
-            ("key_file", path(paths.key)),
-            ("safety", quoted(spec.safety.name())),
-        ],
+        &[("name", quoted("lab")), ("key_file", path(paths.key)), ("safety", quoted(spec.safety.name()))],
     );
     write_section(
         &mut text,
         "[heartbeat]",
-        &[
-            ("interval", duration(timing.interval)),
-            ("timeout", duration(timing.timeout)),
-        ],
+        &[("interval", duration(timing.interval)), ("timeout", duration(timing.timeout))],
     );
     write_section(
         &mut text,
@@ -70,10 +63,7 @@ pub fn render(spec: &LabSpec, node: &NodeSpec, paths: &Paths) -> String {
             &[
                 ("name", quoted(&service.name)),
                 ("home", quoted(&service.home)),
-                (
-                    "addresses",
-                    list([format!("{}/{PREFIX_LENGTH}", service.address).as_str()]),
-                ),
+                ("addresses", list([format!("{}/{PREFIX_LENGTH}", service.address).as_str()])),
                 ("backups", list(service.backups.iter().map(String::as_str))),
                 ("preempt", "false".to_owned()),
             ],
@@ -124,11 +114,7 @@ mod tests {
     #[test]
     fn a_configuration_names_the_node_itself_every_node_and_every_service() {
         let spec = LabSpec::five_nodes();
-        let paths = Paths {
-            key: Path::new("/k"),
-            node: Path::new("/lab/gw"),
-            bpf: Path::new("/lab/bpf"),
-        };
+        let paths = Paths { key: Path::new("/k"), node: Path::new("/lab/gw"), bpf: Path::new("/lab/bpf") };
         let text = render(&spec, spec.node("gw"), &paths);
         assert_eq!(text.matches("[[nodes]]").count(), 6);
         assert_eq!(text.matches("[[services]]").count(), 3);
@@ -140,10 +126,7 @@ mod tests {
             "state_dir = \"/lab/gw/state\"",
             "timeout = \"25ms\"",
         ] {
-            assert!(
-                text.lines().any(|found| found == line),
-                "{line} is missing in\n{text}"
-            );
+            assert!(text.lines().any(|found| found == line), "{line} is missing in\n{text}");
         }
     }
 

@@ -50,15 +50,8 @@ impl Answer {
     /// From bytes; `None` when there are too few.
     pub fn parse(bytes: &[u8]) -> Option<Self> {
         let word = |at: usize| Some(u64::from_le_bytes(bytes.get(at..at + 8)?.try_into().ok()?));
-        let question = Question {
-            sequence: word(0)?,
-            sent_ns: word(8)?,
-        };
-        Some(Self {
-            question,
-            served_ns: word(16)?,
-            node: word(24)? as u16,
-        })
+        let question = Question { sequence: word(0)?, sent_ns: word(8)? };
+        Some(Self { question, served_ns: word(16)?, node: word(24)? as u16 })
     }
 }
 
@@ -68,15 +61,8 @@ mod tests {
 
     #[test]
     fn an_answer_gives_back_what_was_put_in_and_a_short_one_nothing() {
-        let question = Question {
-            sequence: 7,
-            sent_ns: u64::MAX,
-        };
-        let answer = Answer {
-            question,
-            served_ns: 99,
-            node: 4095,
-        };
+        let question = Question { sequence: 7, sent_ns: u64::MAX };
+        let answer = Answer { question, served_ns: 99, node: 4095 };
         let bytes = answer.to_bytes();
         assert_eq!(Answer::parse(&bytes), Some(answer));
         assert_eq!(Answer::parse(&bytes[..ANSWER_BYTES - 1]), None);

@@ -32,9 +32,8 @@ impl EchoService {
     /// # Errors
     /// When the namespace can't be entered or the port is taken.
     pub fn start(namespace: &Netns, node: u16) -> Result<Self> {
-        let socket = namespace
-            .enter(|| UdpSocket::bind(("0.0.0.0", PORT)))?
-            .context("binding the echo service")?;
+        let socket =
+            namespace.enter(|| UdpSocket::bind(("0.0.0.0", PORT)))?.context("binding the echo service")?;
         socket.set_read_timeout(Some(STOP_POLL))?;
         ask_for_packet_info(&socket).context("IP_PKTINFO")?;
         let serve = move |stop: &Stop| {
@@ -44,9 +43,7 @@ impl EchoService {
                 answer_one(socket.as_raw_fd(), node);
             }
         };
-        Ok(Self {
-            _worker: Worker::start(&format!("echo-{node}"), serve)?,
-        })
+        Ok(Self { _worker: Worker::start(&format!("echo-{node}"), serve)? })
     }
 }
 
@@ -59,11 +56,7 @@ fn ask_for_packet_info(socket: &UdpSocket) -> io::Result<()> {
         let on = std::ptr::from_ref(&on).cast();
         libc::setsockopt(socket.as_raw_fd(), libc::IPPROTO_IP, libc::IP_PKTINFO, on, size)
     };
-    if status == 0 {
-        Ok(())
-    } else {
-        Err(io::Error::last_os_error())
-    }
+    if status == 0 { Ok(()) } else { Err(io::Error::last_os_error()) }
 }
 
 /// Waits for a question and answers it from the address that it was sent to. An answer that can't be sent is lost, like
@@ -73,10 +66,7 @@ fn answer_one(socket: RawFd, node: u16) {
     // SAFETY: sockaddr_in is made of integers, for which all zero is valid.
     let mut client: libc::sockaddr_in = unsafe { std::mem::zeroed() };
     let mut control = [0u64; CONTROL_WORDS];
-    let mut part = libc::iovec {
-        iov_base: payload.as_mut_ptr().cast(),
-        iov_len: payload.len(),
-    };
+    let mut part = libc::iovec { iov_base: payload.as_mut_ptr().cast(), iov_len: payload.len() };
     // SAFETY: msghdr is made of integers and pointers, for which all zero is valid.
     let mut message: libc::msghdr = unsafe { std::mem::zeroed() };
     message.msg_name = std::ptr::from_mut(&mut client).cast();
@@ -92,20 +82,9 @@ fn answer_one(socket: RawFd, node: u16) {
     }
     let word =
         |at: usize| u64::from_le_bytes(payload[at..at + 8].try_into().expect("eight bytes of sixteen"));
-    let question = Question {
-        sequence: word(0),
-        sent_ns: word(8),
-    };
-    let mut answer = Answer {
-        question,
-        served_ns: now_ns(),
-        node,
-    }
-    .to_bytes();
-    let mut part = libc::iovec {
-        iov_base: answer.as_mut_ptr().cast(),
-        iov_len: answer.len(),
-    };
+    let question = Question { sequence: word(0), sent_ns: word(8) };
+    let mut answer = Answer { question, served_ns: now_ns(), node }.to_bytes();
+    let mut part = libc::iovec { iov_base: answer.as_mut_ptr().cast(), iov_len: answer.len() };
     message.msg_iov = &mut part;
     // SAFETY: as for recvmsg; the control message was filled in by it and has been turned round.
     unsafe { libc::sendmsg(socket, &message, 0) };

@@ -42,9 +42,7 @@ impl Lab {
     /// # Errors
     /// When the lab is broken.
     pub fn cut(&self, machine: &str) -> Result<()> {
-        let others = wires::ports(self.spec())
-            .into_iter()
-            .filter(|port| port != machine);
+        let others = wires::ports(self.spec()).into_iter().filter(|port| port != machine);
         self.lose(&both_ways(machine, others))
     }
 
@@ -53,12 +51,7 @@ impl Lab {
     /// # Errors
     /// When the lab is broken.
     pub fn isolate(&self, node: &str) -> Result<()> {
-        let others = self
-            .spec()
-            .nodes
-            .iter()
-            .map(|node| node.name.clone())
-            .filter(|name| name != node);
+        let others = self.spec().nodes.iter().map(|node| node.name.clone()).filter(|name| name != node);
         self.lose(&both_ways(node, others))
     }
 
@@ -68,14 +61,9 @@ impl Lab {
     /// When the lab is broken.
     pub fn partition(&self, side: &[&str]) -> Result<()> {
         let nodes = self.spec().nodes.iter().filter(|node| node.role != Role::Gateway);
-        let others: Vec<_> = nodes
-            .map(|node| node.name.clone())
-            .filter(|name| !side.contains(&name.as_str()))
-            .collect();
-        let pairs: Vec<_> = side
-            .iter()
-            .flat_map(|node| both_ways(node, others.iter().cloned()))
-            .collect();
+        let others: Vec<_> =
+            nodes.map(|node| node.name.clone()).filter(|name| !side.contains(&name.as_str())).collect();
+        let pairs: Vec<_> = side.iter().flat_map(|node| both_ways(node, others.iter().cloned())).collect();
         self.lose(&pairs)
     }
 
@@ -92,14 +80,8 @@ impl Lab {
     /// # Errors
     /// When the lab is broken.
     pub fn mute(&self, machine: &str) -> Result<()> {
-        let others = wires::ports(self.spec())
-            .into_iter()
-            .filter(|port| port != machine);
-        self.lose(
-            &others
-                .map(|other| (machine.to_owned(), other))
-                .collect::<Vec<_>>(),
-        )
+        let others = wires::ports(self.spec()).into_iter().filter(|port| port != machine);
+        self.lose(&others.map(|other| (machine.to_owned(), other)).collect::<Vec<_>>())
     }
 
     /// Loses no frame any more. Plugs that were pulled stay out.
@@ -112,10 +94,7 @@ impl Lab {
 
     /// Adds pairs of ports to what is lost, all at once.
     fn lose(&self, pairs: &[(String, String)]) -> Result<()> {
-        let pairs: Vec<_> = pairs
-            .iter()
-            .map(|(from, to)| format!("\"{from}\" . \"{to}\""))
-            .collect();
+        let pairs: Vec<_> = pairs.iter().map(|(from, to)| format!("\"{from}\" . \"{to}\"")).collect();
         let script = format!("add element bridge afc_lab cut {{ {} }}", pairs.join(", "));
         ip::nft(self.machine(SWITCH_MACHINE), &script)
     }

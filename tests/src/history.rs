@@ -51,10 +51,7 @@ impl History {
     /// One that remembers `capacity` packets.
     pub(crate) fn new(capacity: usize) -> Self {
         let slots = (0..capacity.max(1)).map(|_| Slot::default()).collect();
-        Self {
-            slots,
-            last: AtomicU64::new(0),
-        }
+        Self { slots, last: AtomicU64::new(0) }
     }
 
     /// Notes a packet before it is sent, so that its answer finds it. Called by one thread alone.
@@ -84,9 +81,7 @@ impl History {
         let last = self.last.load(Ordering::Acquire);
         let first = last.saturating_sub(self.slots.len() as u64) + 1;
         let remembered = (first..=last).filter_map(|sequence| self.packet(sequence));
-        remembered
-            .filter(|packet| window.contains(&packet.sent_ns))
-            .collect()
+        remembered.filter(|packet| window.contains(&packet.sent_ns)).collect()
     }
 
     /// One packet, unless it was overwritten.
@@ -118,41 +113,21 @@ mod tests {
     use super::*;
 
     fn question(sequence: u64) -> Question {
-        Question {
-            sequence,
-            sent_ns: sequence * 10,
-        }
+        Question { sequence, sent_ns: sequence * 10 }
     }
 
     #[test]
     fn packets_come_back_in_order_with_their_first_answer() {
         let history = History::new(8);
         (1..=3).for_each(|sequence| history.record_question(question(sequence)));
-        let answer = Answer {
-            question: question(2),
-            served_ns: 25,
-            node: 4,
-        };
+        let answer = Answer { question: question(2), served_ns: 25, node: 4 };
         history.record_answer(&answer, 26);
         history.record_answer(&Answer { node: 5, ..answer }, 27);
-        let answered = Some(Answered {
-            received_ns: 26,
-            served_ns: 25,
-            node: 4,
-        });
+        let answered = Some(Answered { received_ns: 26, served_ns: 25, node: 4 });
         let expected = [
-            Packet {
-                sent_ns: 10,
-                answered: None,
-            },
-            Packet {
-                sent_ns: 20,
-                answered,
-            },
-            Packet {
-                sent_ns: 30,
-                answered: None,
-            },
+            Packet { sent_ns: 10, answered: None },
+            Packet { sent_ns: 20, answered },
+            Packet { sent_ns: 30, answered: None },
         ];
         assert_eq!(history.packets(&(0..u64::MAX)), expected);
         assert_eq!(history.packets(&(20..30)), expected[1..2]);
@@ -162,19 +137,9 @@ mod tests {
     fn the_oldest_packets_make_room_and_their_answers_count_for_nobody_else() {
         let history = History::new(2);
         (1..=3).for_each(|sequence| history.record_question(question(sequence)));
-        history.record_answer(
-            &Answer {
-                question: question(1),
-                served_ns: 1,
-                node: 1,
-            },
-            99,
-        );
+        history.record_answer(&Answer { question: question(1), served_ns: 1, node: 1 }, 99);
         let packets = history.packets(&(0..u64::MAX));
-        assert_eq!(
-            packets.iter().map(|packet| packet.sent_ns).collect::<Vec<_>>(),
-            [20, 30]
-        );
+        assert_eq!(packets.iter().map(|packet| packet.sent_ns).collect::<Vec<_>>(), [20, 30]);
         assert!(packets.iter().all(|packet| packet.answered.is_none()));
     }
 }

@@ -39,9 +39,8 @@ impl HttpService {
     /// # Errors
     /// When the namespace can't be entered or the port is taken.
     pub fn start(namespace: &Netns, name: &str) -> Result<Self> {
-        let listener = namespace
-            .enter(|| TcpListener::bind(("0.0.0.0", PORT)))?
-            .context("binding the HTTP service")?;
+        let listener =
+            namespace.enter(|| TcpListener::bind(("0.0.0.0", PORT)))?.context("binding the HTTP service")?;
         listener.set_nonblocking(true)?;
         let body = name.to_owned();
         let serve = move |stop: &Stop| {
@@ -49,19 +48,13 @@ impl HttpService {
                 serve_waiting(&listener, &body);
             }
         };
-        Ok(Self {
-            _worker: Worker::start(&format!("http-{name}"), serve)?,
-        })
+        Ok(Self { _worker: Worker::start(&format!("http-{name}"), serve)? })
     }
 }
 
 /// Waits for connections, a while, and serves them one by one.
 fn serve_waiting(listener: &TcpListener, body: &str) {
-    let mut waiting = libc::pollfd {
-        fd: listener.as_raw_fd(),
-        events: libc::POLLIN,
-        revents: 0,
-    };
+    let mut waiting = libc::pollfd { fd: listener.as_raw_fd(), events: libc::POLLIN, revents: 0 };
     // SAFETY: one valid entry that lives through the call.
     unsafe { libc::poll(&mut waiting, 1, STOP_POLL.as_millis() as libc::c_int) };
     while let Ok((connection, _)) = listener.accept() {
@@ -143,24 +136,14 @@ impl HttpClient {
     /// # Errors
     /// When the namespace can't be entered.
     pub fn start(namespace: &Netns, plan: &Plan) -> Result<Self> {
-        let lane = |&target: &Ipv4Addr| {
-            Arc::new(Lane {
-                target,
-                requests: Mutex::default(),
-            })
-        };
+        let lane = |&target: &Ipv4Addr| Arc::new(Lane { target, requests: Mutex::default() });
         let lanes: Vec<_> = plan.targets.iter().map(lane).collect();
         let start = |lane: &Arc<Lane>| {
             let (lane, plan) = (Arc::clone(lane), plan.clone());
-            Worker::start_inside(namespace, "http-client", move |stop| {
-                lane.ask_all_the_time(&plan, stop)
-            })
+            Worker::start_inside(namespace, "http-client", move |stop| lane.ask_all_the_time(&plan, stop))
         };
         let workers = lanes.iter().map(start).collect::<Result<_>>()?;
-        Ok(Self {
-            lanes,
-            _workers: workers,
-        })
+        Ok(Self { lanes, _workers: workers })
     }
 
     /// The requests that were made to `target` in `window` and have ended, in order.
@@ -170,11 +153,7 @@ impl HttpClient {
     pub fn requests(&self, target: Ipv4Addr, window: Range<u64>) -> Vec<Request> {
         let lane = self.lanes.iter().find(|lane| lane.target == target);
         let lane = lane.unwrap_or_else(|| panic!("this client does not ask {target}"));
-        lane.requests()
-            .iter()
-            .filter(|request| window.contains(&request.asked_ns))
-            .cloned()
-            .collect()
+        lane.requests().iter().filter(|request| window.contains(&request.asked_ns)).cloned().collect()
     }
 }
 
@@ -184,11 +163,7 @@ impl Lane {
         while !stop.is_asked() {
             let asked_ns = now_ns();
             let node = get(self.target, plan.patience).ok();
-            let request = Request {
-                asked_ns,
-                ended_ns: now_ns(),
-                node,
-            };
+            let request = Request { asked_ns, ended_ns: now_ns(), node };
             let mut requests = self.requests();
             if requests.len() == REMEMBERED {
                 requests.pop_front();
@@ -201,9 +176,7 @@ impl Lane {
 
     /// The requests, also when a reader has panicked.
     fn requests(&self) -> MutexGuard<'_, VecDeque<Request>> {
-        self.requests
-            .lock()
-            .unwrap_or_else(std::sync::PoisonError::into_inner)
+        self.requests.lock().unwrap_or_else(std::sync::PoisonError::into_inner)
     }
 }
 
@@ -221,10 +194,7 @@ mod tests {
         let mut answer = String::new();
         connection.read_to_string(&mut answer).unwrap();
         service.join().unwrap().unwrap();
-        assert!(
-            answer.starts_with("HTTP/1.1 200 OK\r\nContent-Length: 3\r\n"),
-            "{answer}"
-        );
+        assert!(answer.starts_with("HTTP/1.1 200 OK\r\nContent-Length: 3\r\n"), "{answer}");
         assert!(answer.ends_with("\r\n\r\nn4\n"), "{answer}");
     }
 }

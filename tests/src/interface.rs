@@ -44,12 +44,8 @@ impl Interfaces {
     /// # Errors
     /// When the namespace can't be entered.
     pub fn of(namespace: &Netns) -> Result<Self> {
-        let socket = namespace
-            .enter(|| UdpSocket::bind("0.0.0.0:0"))?
-            .context("a socket for ioctl")?;
-        Ok(Self {
-            socket: socket.into(),
-        })
+        let socket = namespace.enter(|| UdpSocket::bind("0.0.0.0:0"))?.context("a socket for ioctl")?;
+        Ok(Self { socket: socket.into() })
     }
 
     /// Sets an interface up or down.
@@ -77,10 +73,7 @@ impl Interfaces {
     /// # Errors
     /// Without such an interface, or without the right.
     pub fn finish_checksums(&self, interface: &str) -> Result<()> {
-        let mut value = EthtoolValue {
-            command: ETHTOOL_STXCSUM,
-            data: 0,
-        };
+        let mut value = EthtoolValue { command: ETHTOOL_STXCSUM, data: 0 };
         let mut request = request_for(interface);
         request.ifr_ifru.ifru_data = std::ptr::from_mut(&mut value).cast();
         self.ioctl(SIOCETHTOOL, &mut request)
@@ -112,10 +105,7 @@ pub(crate) fn index(interface: &str) -> io::Result<u32> {
 fn request_for(interface: &str) -> libc::ifreq {
     // SAFETY: ifreq is made of integers and pointers, for which all zero is valid.
     let mut request: libc::ifreq = unsafe { std::mem::zeroed() };
-    assert!(
-        interface.len() < request.ifr_name.len(),
-        "the lab's interface names are short"
-    );
+    assert!(interface.len() < request.ifr_name.len(), "the lab's interface names are short");
     for (to, from) in request.ifr_name.iter_mut().zip(interface.bytes()) {
         *to = from as libc::c_char;
     }

@@ -22,11 +22,7 @@ pub fn host(lines: &[String]) -> Result<()> {
 /// # Errors
 /// With the tool's own words when a line fails.
 pub fn inside(namespace: &Netns, lines: &[String]) -> Result<()> {
-    feed(
-        Command::new("ip").args(["-n", namespace.name(), "-batch", "-"]),
-        "ip",
-        &lines.join("\n"),
-    )
+    feed(Command::new("ip").args(["-n", namespace.name(), "-batch", "-"]), "ip", &lines.join("\n"))
 }
 
 /// Gives a script to `nft` inside a namespace, as one transaction.
@@ -48,11 +44,7 @@ pub fn output(namespace: &Netns, program: &str, arguments: &[&str]) -> Result<St
         .output()
         .with_context(|| format!("running {program}: is it installed?"))?;
     if !output.status.success() {
-        bail!(
-            "{program} {} failed: {}",
-            arguments.join(" "),
-            String::from_utf8_lossy(&output.stderr).trim()
-        );
+        bail!("{program} {} failed: {}", arguments.join(" "), String::from_utf8_lossy(&output.stderr).trim());
     }
     Ok(String::from_utf8_lossy(&output.stdout).into_owned())
 }
@@ -70,10 +62,7 @@ fn feed(command: &mut Command, name: &str, script: &str) -> Result<()> {
     drop(input);
     let output = child.wait_with_output()?;
     if !output.status.success() {
-        bail!(
-            "{name} refused: {}\nscript:\n{script}",
-            String::from_utf8_lossy(&output.stderr).trim()
-        );
+        bail!("{name} refused: {}\nscript:\n{script}", String::from_utf8_lossy(&output.stderr).trim());
     }
     written.with_context(|| format!("writing to {name}"))
 }

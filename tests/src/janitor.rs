@@ -49,11 +49,7 @@ impl Janitor {
     /// When there is no shell.
     pub fn start() -> Result<Self> {
         let mut command = Command::new("sh");
-        command
-            .args(["-c", SCRIPT])
-            .stdin(Stdio::piped())
-            .stdout(Stdio::null())
-            .stderr(Stdio::null());
+        command.args(["-c", SCRIPT]).stdin(Stdio::piped()).stdout(Stdio::null()).stderr(Stdio::null());
         // SAFETY: setsid is async-signal-safe and allocates nothing.
         unsafe {
             command.pre_exec(|| match libc::setsid() {
@@ -135,8 +131,7 @@ fn leftovers(directory: &Path) -> Result<Vec<String>> {
 /// The process that made what is called `afc-<pid>-<n>..`.
 fn owner_of(name: &str) -> Option<u32> {
     let (pid, rest) = name.strip_prefix("afc-")?.split_once('-')?;
-    rest.starts_with(|first: char| first.is_ascii_digit())
-        .then_some(())?;
+    rest.starts_with(|first: char| first.is_ascii_digit()).then_some(())?;
     pid.parse().ok()
 }
 
@@ -171,9 +166,6 @@ mod tests {
         janitor.remove_directory(&directory).unwrap();
         assert!(directory.exists());
         drop(janitor);
-        wait_for("the directory to go", std::time::Duration::from_secs(5), || {
-            !directory.exists()
-        })
-        .unwrap();
+        wait_for("the directory to go", std::time::Duration::from_secs(5), || !directory.exists()).unwrap();
     }
 }

@@ -58,11 +58,7 @@ impl Lab {
         janitor::sweep(&temporary)?;
 
         static LABS: AtomicU32 = AtomicU32::new(0);
-        let prefix = format!(
-            "afc-{}-{}",
-            std::process::id(),
-            LABS.fetch_add(1, Ordering::Relaxed)
-        );
+        let prefix = format!("afc-{}-{}", std::process::id(), LABS.fetch_add(1, Ordering::Relaxed));
         let mut janitor = Janitor::start()?;
         let directory = temporary.join(&prefix);
         make_directories(&spec, &directory, &mut janitor)?;
@@ -118,9 +114,7 @@ impl Lab {
     /// # Panics
     /// When there is no such machine: a mistake in the test.
     pub fn machine(&self, name: &str) -> &Netns {
-        self.machines
-            .get(name)
-            .unwrap_or_else(|| panic!("the lab has no machine {name}"))
+        self.machines.get(name).unwrap_or_else(|| panic!("the lab has no machine {name}"))
     }
 
     /// The client behind the gateway.
@@ -168,15 +162,8 @@ fn make_directories(spec: &LabSpec, directory: &Path, janitor: &mut Janitor) -> 
 fn mount_bpffs(directory: &Path) -> Result<()> {
     let target = CString::new(directory.display().to_string())?;
     // SAFETY: all four strings live through the call; bpffs takes no data.
-    let status = unsafe {
-        libc::mount(
-            c"bpf".as_ptr(),
-            target.as_ptr(),
-            c"bpf".as_ptr(),
-            0,
-            std::ptr::null(),
-        )
-    };
+    let status =
+        unsafe { libc::mount(c"bpf".as_ptr(), target.as_ptr(), c"bpf".as_ptr(), 0, std::ptr::null()) };
     ensure!(status == 0, io::Error::last_os_error());
     Ok(())
 }
@@ -223,12 +210,6 @@ fn lay_wires(spec: &LabSpec, prefix: &str, machines: &BTreeMap<String, Netns>) -
 /// Writes a network setting of one namespace; settings that this kernel does not have are no matter.
 fn set_kernel(namespace: &Netns, setting: &str, value: &str) -> Result<()> {
     let path = Path::new("/proc/sys/net").join(setting);
-    let written = namespace.enter(|| {
-        if path.exists() {
-            fs::write(&path, value)
-        } else {
-            Ok(())
-        }
-    })?;
+    let written = namespace.enter(|| if path.exists() { fs::write(&path, value) } else { Ok(()) })?;
     written.with_context(|| format!("setting {} in {}", path.display(), namespace.name()))
 }

@@ -37,10 +37,7 @@ impl Netns {
     pub fn open(name: &str) -> Result<Self> {
         let path = Path::new(DIRECTORY).join(name);
         let file = File::open(&path).with_context(|| format!("opening the namespace {}", path.display()))?;
-        Ok(Self {
-            name: name.to_owned(),
-            file,
-        })
+        Ok(Self { name: name.to_owned(), file })
     }
 
     /// Its name, for `ip -n`.
@@ -78,9 +75,7 @@ impl Netns {
                 work();
             }
         })?;
-        outcome
-            .recv()?
-            .with_context(|| format!("entering the namespace {}", self.name))?;
+        outcome.recv()?.with_context(|| format!("entering the namespace {}", self.name))?;
         Ok(thread)
     }
 

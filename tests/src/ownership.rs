@@ -66,9 +66,7 @@ pub fn owners(phases: &[Phase]) -> Vec<u16> {
 pub fn overlaps(phases: &[Phase], settle: Duration) -> Vec<Overlap> {
     let mut overlaps = Vec::new();
     for (index, phase) in phases.iter().enumerate() {
-        let earlier = phases[..index]
-            .iter()
-            .rposition(|earlier| earlier.node == phase.node);
+        let earlier = phases[..index].iter().rposition(|earlier| earlier.node == phase.node);
         let Some(earlier) = earlier else { continue };
         if between(phases[earlier].last_ns, phase.first_ns) < settle {
             let other = phases[earlier + 1];
@@ -93,11 +91,7 @@ mod tests {
     fn served(times: &[(u64, u16)]) -> Vec<Phase> {
         let packet = |&(served_ns, node): &(u64, u16)| Packet {
             sent_ns: 0,
-            answered: Some(Answered {
-                received_ns: served_ns + 1,
-                served_ns,
-                node,
-            }),
+            answered: Some(Answered { received_ns: served_ns + 1, served_ns, node }),
         };
         let packets: Vec<_> = times.iter().map(packet).collect();
         phases(&packets)
@@ -107,33 +101,15 @@ mod tests {
     fn a_takeover_is_two_phases_and_no_overlap() {
         let phases = served(&[(30, 4), (10, 1), (20, 1), (40, 4)]);
         assert_eq!(owners(&phases), [1, 4]);
-        assert_eq!(
-            phases[0],
-            Phase {
-                node: 1,
-                first_ns: 10,
-                last_ns: 20,
-                answers: 2
-            }
-        );
+        assert_eq!(phases[0], Phase { node: 1, first_ns: 10, last_ns: 20, answers: 2 });
         assert_eq!(overlaps(&phases, LEASE), []);
     }
 
     #[test]
     fn an_answer_of_the_old_owner_after_the_first_of_the_new_is_an_overlap() {
         let phases = served(&[(10, 1), (20, 4), (21, 1), (30, 4)]);
-        let first = Overlap {
-            before: 1,
-            after: 4,
-            from_ns: 20,
-            to_ns: 21,
-        };
-        let second = Overlap {
-            before: 4,
-            after: 1,
-            from_ns: 21,
-            to_ns: 30,
-        };
+        let first = Overlap { before: 1, after: 4, from_ns: 20, to_ns: 21 };
+        let second = Overlap { before: 4, after: 1, from_ns: 21, to_ns: 30 };
         assert_eq!(overlaps(&phases, LEASE), [first, second]);
     }
 
@@ -146,12 +122,6 @@ mod tests {
 
     #[test]
     fn unanswered_packets_belong_to_no_phase() {
-        assert_eq!(
-            phases(&[Packet {
-                sent_ns: 1,
-                answered: None
-            }]),
-            []
-        );
+        assert_eq!(phases(&[Packet { sent_ns: 1, answered: None }]), []);
     }
 }

@@ -45,9 +45,7 @@ impl Report {
             *answers.entry(answered.node).or_default() += 1;
         }
         let answered: usize = answers.values().sum();
-        let received = packets
-            .iter()
-            .filter_map(|packet| Some(packet.answered?.received_ns));
+        let received = packets.iter().filter_map(|packet| Some(packet.answered?.received_ns));
         Self {
             sent: packets.len(),
             lost: packets.len() - answered,
@@ -63,10 +61,7 @@ pub fn longest_gap(marks: impl IntoIterator<Item = u64>, window: &Range<u64>) ->
     let mut marks: Vec<_> = marks.into_iter().filter(|mark| window.contains(mark)).collect();
     marks.extend([window.start, window.end]);
     marks.sort_unstable();
-    let gaps = marks.windows(2).map(|pair| Gap {
-        from_ns: pair[0],
-        to_ns: pair[1],
-    });
+    let gaps = marks.windows(2).map(|pair| Gap { from_ns: pair[0], to_ns: pair[1] });
     gaps.max_by_key(|gap| gap.duration()).unwrap_or_default()
 }
 
@@ -75,20 +70,14 @@ fn longest_outage(packets: &[Packet], window: &Range<u64>) -> Gap {
     let mut longest = Gap::default();
     let mut from_ns = window.start;
     let mut losing = false;
-    let edge = Packet {
-        sent_ns: window.end,
-        answered: None,
-    };
+    let edge = Packet { sent_ns: window.end, answered: None };
     for packet in packets.iter().chain([&edge]) {
         let ends = packet.answered.is_some() || std::ptr::eq(packet, &edge);
         if !ends {
             losing = true;
             continue;
         }
-        let run = Gap {
-            from_ns,
-            to_ns: packet.sent_ns,
-        };
+        let run = Gap { from_ns, to_ns: packet.sent_ns };
         if losing && run.duration() > longest.duration() {
             longest = run;
         }
@@ -122,11 +111,7 @@ impl Distribution {
     /// The middle; of an even number, between the two in the middle.
     pub fn median(&self) -> Duration {
         let upper = self.0.len() / 2;
-        if self.0.len().is_multiple_of(2) {
-            (self.0[upper - 1] + self.0[upper]) / 2
-        } else {
-            self.0[upper]
-        }
+        if self.0.len().is_multiple_of(2) { (self.0[upper - 1] + self.0[upper]) / 2 } else { self.0[upper] }
     }
 }
 
@@ -156,11 +141,8 @@ mod tests {
     use crate::history::Answered;
 
     fn packet(sent_ns: u64, answer: Option<(u64, u16)>) -> Packet {
-        let answered = answer.map(|(received_ns, node)| Answered {
-            received_ns,
-            served_ns: received_ns - 1,
-            node,
-        });
+        let answered =
+            answer.map(|(received_ns, node)| Answered { received_ns, served_ns: received_ns - 1, node });
         Packet { sent_ns, answered }
     }
 
@@ -176,20 +158,8 @@ mod tests {
         ];
         let report = Report::of(&packets, &(10..70));
         assert_eq!((report.sent, report.lost), (6, 2));
-        assert_eq!(
-            report.gap,
-            Gap {
-                from_ns: 22,
-                to_ns: 57
-            }
-        );
-        assert_eq!(
-            report.outage,
-            Gap {
-                from_ns: 20,
-                to_ns: 50
-            }
-        );
+        assert_eq!(report.gap, Gap { from_ns: 22, to_ns: 57 });
+        assert_eq!(report.outage, Gap { from_ns: 20, to_ns: 50 });
         assert_eq!(report.answers, BTreeMap::from([(1, 2), (4, 2)]));
     }
 
@@ -197,13 +167,7 @@ mod tests {
     fn a_late_client_is_a_gap_but_no_outage() {
         let packets = [packet(10, Some((12, 1))), packet(90, Some((92, 1)))];
         let report = Report::of(&packets, &(10..95));
-        assert_eq!(
-            report.gap,
-            Gap {
-                from_ns: 12,
-                to_ns: 92
-            }
-        );
+        assert_eq!(report.gap, Gap { from_ns: 12, to_ns: 92 });
         assert_eq!(report.outage.duration(), Duration::ZERO);
     }
 
@@ -211,27 +175,9 @@ mod tests {
     fn a_service_that_never_comes_back_lasts_to_the_end_of_the_window() {
         let packets = [packet(10, Some((12, 1))), packet(20, None), packet(30, None)];
         let report = Report::of(&packets, &(10..100));
-        assert_eq!(
-            report.gap,
-            Gap {
-                from_ns: 12,
-                to_ns: 100
-            }
-        );
-        assert_eq!(
-            report.outage,
-            Gap {
-                from_ns: 10,
-                to_ns: 100
-            }
-        );
-        assert_eq!(
-            Report::of(&[], &(10..100)).gap,
-            Gap {
-                from_ns: 10,
-                to_ns: 100
-            }
-        );
+        assert_eq!(report.gap, Gap { from_ns: 12, to_ns: 100 });
+        assert_eq!(report.outage, Gap { from_ns: 10, to_ns: 100 });
+        assert_eq!(Report::of(&[], &(10..100)).gap, Gap { from_ns: 10, to_ns: 100 });
     }
 
     #[test]

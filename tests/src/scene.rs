@@ -63,22 +63,9 @@ impl Scene {
     /// When the lab can't be built or an agent can't be started.
     pub fn start(spec: LabSpec, rate_hz: u32) -> Result<Self> {
         let lab = Lab::new(spec)?;
-        let targets: Vec<Ipv4Addr> = lab
-            .spec()
-            .services
-            .iter()
-            .map(|service| service.address)
-            .collect();
-        let udp = udp_client::Plan {
-            targets: targets.clone(),
-            rate_hz,
-            memory: MEMORY,
-        };
-        let http = http::Plan {
-            targets,
-            pause: HTTP_PAUSE,
-            patience: HTTP_PATIENCE,
-        };
+        let targets: Vec<Ipv4Addr> = lab.spec().services.iter().map(|service| service.address).collect();
+        let udp = udp_client::Plan { targets: targets.clone(), rate_hz, memory: MEMORY };
+        let http = http::Plan { targets, pause: HTTP_PAUSE, patience: HTTP_PATIENCE };
         lab.start_agents()?;
         Ok(Self {
             gateway: UdpClient::start(lab.client(), &udp)?,
@@ -104,11 +91,7 @@ impl Scene {
 
     /// Whether every client was served by every service a moment ago.
     pub fn is_served(&self) -> bool {
-        self.lab
-            .spec()
-            .services
-            .iter()
-            .all(|service| self.is_service_up(&service.name))
+        self.lab.spec().services.iter().all(|service| self.is_service_up(&service.name))
     }
 
     /// Whether every question of a UDP client was answered a moment ago.
@@ -117,9 +100,7 @@ impl Scene {
         let moment = now.saturating_sub(MOMENT.as_nanos() as u64)..now - IN_FLIGHT_NS;
         self.lab.spec().services.iter().all(|service| {
             let sight = self.sight(&service.name, &moment);
-            [sight.gateway, sight.direct]
-                .iter()
-                .all(|report| report.sent > 0 && report.lost == 0)
+            [sight.gateway, sight.direct].iter().all(|report| report.sent > 0 && report.lost == 0)
         })
     }
 
@@ -130,11 +111,7 @@ impl Scene {
         let moment = now.saturating_sub(MOMENT.as_nanos() as u64)..now;
         self.gateway.is_served(address, MOMENT)
             && self.direct.is_served(address, MOMENT)
-            && self
-                .http
-                .requests(address, moment)
-                .iter()
-                .any(|request| request.node.is_some())
+            && self.http.requests(address, moment).iter().any(|request| request.node.is_some())
     }
 
     /// What the clients saw of a service in a window of [`now_ns`].
@@ -143,10 +120,7 @@ impl Scene {
         let gateway = self.gateway.packets(address, window.clone());
         let direct = self.direct.packets(address, window.clone());
         let pages = self.http.requests(address, window.clone());
-        let pages = pages
-            .iter()
-            .filter(|request| request.node.is_some())
-            .map(|request| request.ended_ns);
+        let pages = pages.iter().filter(|request| request.node.is_some()).map(|request| request.ended_ns);
         let phases = ownership::phases(gateway.iter().chain(&direct));
         Sight {
             gateway: Report::of(&gateway, window),

@@ -139,11 +139,7 @@ impl LabSpec {
     /// Two members and a witness `w`; `web-1` is at home on `n1`.
     pub fn with_witness() -> Self {
         let mut spec = Self::members(2);
-        spec.nodes.push(NodeSpec {
-            name: "w".into(),
-            id: 9,
-            role: Role::Witness,
-        });
+        spec.nodes.push(NodeSpec { name: "w".into(), id: 9, role: Role::Witness });
         spec.services = vec![service(1, &["n2"])];
         spec
     }
@@ -183,32 +179,15 @@ impl LabSpec {
 
     /// The name of node number `id`, as an echo service reports it.
     pub fn name_of(&self, id: u16) -> Option<&str> {
-        self.nodes
-            .iter()
-            .find(|node| u16::from(node.id) == id)
-            .map(|node| node.name.as_str())
+        self.nodes.iter().find(|node| u16::from(node.id) == id).map(|node| node.name.as_str())
     }
 
     /// `n1` to `n<count>` and the gateway.
     fn members(count: u8) -> Self {
-        let mut nodes: Vec<_> = (1..=count)
-            .map(|id| NodeSpec {
-                name: format!("n{id}"),
-                id,
-                role: Role::Member,
-            })
-            .collect();
-        nodes.push(NodeSpec {
-            name: "gw".into(),
-            id: 254,
-            role: Role::Gateway,
-        });
-        Self {
-            nodes,
-            services: Vec::new(),
-            timing: Timing::default(),
-            safety: Safety::Quorum,
-        }
+        let mut nodes: Vec<_> =
+            (1..=count).map(|id| NodeSpec { name: format!("n{id}"), id, role: Role::Member }).collect();
+        nodes.push(NodeSpec { name: "gw".into(), id: 254, role: Role::Gateway });
+        Self { nodes, services: Vec::new(), timing: Timing::default(), safety: Safety::Quorum }
     }
 }
 

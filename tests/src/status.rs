@@ -32,18 +32,14 @@ impl Lab {
     pub fn events(&self, node: &str) -> Result<Vec<Value>> {
         let text = self.read(node, "events")?;
         let events = text.lines().map(serde_json::from_str);
-        events
-            .collect::<Result<_, _>>()
-            .with_context(|| format!("afc events for {node} is not JSON"))
+        events.collect::<Result<_, _>>().with_context(|| format!("afc events for {node} is not JSON"))
     }
 
     /// The owner on whom all of `nodes` agree; `None` while they don't, or nobody is.
     pub fn agreed_owner(&self, service: &str, nodes: &[&str]) -> Option<String> {
         let mut owners = nodes.iter().map(|node| owner(&self.status(node).ok()?, service));
         let first = owners.next()??;
-        owners
-            .all(|owner| owner.as_ref() == Some(&first))
-            .then_some(first)
+        owners.all(|owner| owner.as_ref() == Some(&first)).then_some(first)
     }
 
     /// Waits until all of `nodes` agree that `owner` serves `service`.
@@ -51,24 +47,12 @@ impl Lab {
     /// # Errors
     /// When they don't within `timeout`.
     pub fn wait_for_owner(&self, expected: Expected, timeout: Duration) -> Result<()> {
-        let Expected {
-            service,
-            owner,
-            seen_by,
-        } = expected;
+        let Expected { service, owner, seen_by } = expected;
         let what = format!("{seen_by:?} agree that {owner} serves {service}");
-        let agreed = || {
-            self.agreed_owner(service, seen_by)
-                .is_some_and(|agreed| agreed == owner)
-        };
+        let agreed = || self.agreed_owner(service, seen_by).is_some_and(|agreed| agreed == owner);
         wait_for(&what, timeout, agreed).map(drop).with_context(|| {
             let seen = seen_by.iter().map(|&node| {
-                (
-                    node,
-                    self.status(node)
-                        .ok()
-                        .and_then(|it| crate::status::owner(&it, service)),
-                )
+                (node, self.status(node).ok().and_then(|it| crate::status::owner(&it, service)))
             });
             format!("they see {:?}", seen.collect::<Vec<_>>())
         })
@@ -79,10 +63,7 @@ impl Lab {
     /// # Errors
     /// When they don't within `timeout`.
     pub fn wait_for_homes(&self, timeout: Duration) -> Result<()> {
-        wait_for("every agent sees every service at home", timeout, || {
-            self.is_everything_home()
-        })
-        .map(drop)
+        wait_for("every agent sees every service at home", timeout, || self.is_everything_home()).map(drop)
     }
 
     /// Whether every agent that runs sees every service at home.
@@ -91,9 +72,7 @@ impl Lab {
             let mut services = self.spec().services.iter();
             services.all(|service| owner(status, &service.name).as_ref() == Some(&service.home))
         };
-        self.running()
-            .iter()
-            .all(|node| self.status(node).is_ok_and(|status| at_home(&status)))
+        self.running().iter().all(|node| self.status(node).is_ok_and(|status| at_home(&status)))
     }
 
     /// Waits until every agent that runs hears every member: a cluster that has got over its last failure.
@@ -108,35 +87,25 @@ impl Lab {
     pub fn is_whole(&self) -> bool {
         let members = || self.spec().nodes.iter().filter(|node| node.role == Role::Member);
         let hears_all = |status: &Value| members().all(|member| is_alive(status, &member.name));
-        self.running()
-            .iter()
-            .all(|node| self.status(node).is_ok_and(|status| hears_all(&status)))
+        self.running().iter().all(|node| self.status(node).is_ok_and(|status| hears_all(&status)))
     }
 
     /// The nodes whose agents run, frozen ones left out.
     pub fn running(&self) -> Vec<String> {
         let names = self.spec().nodes.iter().map(|node| node.name.clone());
-        names
-            .filter(|name| self.activity(name) == Some(Activity::Running))
-            .collect()
+        names.filter(|name| self.activity(name) == Some(Activity::Running)).collect()
     }
 
     /// What a reading command prints about a node's agent.
     fn read(&self, node: &str, command: &str) -> Result<String> {
-        ensure!(
-            self.activity(node) == Some(Activity::Running),
-            "the agent of {node} does not run"
-        );
+        ensure!(self.activity(node) == Some(Activity::Running), "the agent of {node} does not run");
         let output = Command::new(agent::binary()?)
             .args([command, "--json", "--socket"])
             .arg(self.control_socket(node))
             .stdin(Stdio::null())
             .output()?;
         if !output.status.success() {
-            bail!(
-                "afc {command} for {node}: {}",
-                String::from_utf8_lossy(&output.stderr).trim()
-            );
+            bail!("afc {command} for {node}: {}", String::from_utf8_lossy(&output.stderr).trim());
         }
         String::from_utf8(output.stdout).with_context(|| format!("afc {command} for {node} prints no text"))
     }
@@ -155,10 +124,7 @@ pub struct Expected<'a> {
 
 /// A service's entry in a status.
 pub fn service<'a>(status: &'a Value, name: &str) -> Option<&'a Value> {
-    status["services"]
-        .as_array()?
-        .iter()
-        .find(|service| service["name"] == name)
+    status["services"].as_array()?.iter().find(|service| service["name"] == name)
 }
 
 /// Whether a node is alive according to a status.
@@ -169,9 +135,7 @@ pub fn is_alive(status: &Value, name: &str) -> bool {
 
 /// A service's owner in a status.
 pub fn owner(status: &Value, service_name: &str) -> Option<String> {
-    service(status, service_name)?["owner"]
-        .as_str()
-        .map(str::to_owned)
+    service(status, service_name)?["owner"].as_str().map(str::to_owned)
 }
 
 /// A service's epoch in a status.

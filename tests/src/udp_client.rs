@@ -62,9 +62,7 @@ impl UdpClient {
         let (to_send, to_receive) = (Arc::clone(&lanes), Arc::clone(&lanes));
         Ok(Self {
             lanes,
-            _sender: Worker::start("udp-send", move |stop| {
-                send_all_the_time(&to_send, period_ns, stop)
-            })?,
+            _sender: Worker::start("udp-send", move |stop| send_all_the_time(&to_send, period_ns, stop))?,
             _receiver: Worker::start("udp-receive", move |stop| receive_all_the_time(&to_receive, stop))?,
         })
     }
@@ -75,9 +73,7 @@ impl UdpClient {
     /// When this client does not ask `target`: a mistake in the test.
     pub fn packets(&self, target: Ipv4Addr, window: Range<u64>) -> Vec<Packet> {
         let lane = self.lanes.iter().find(|lane| lane.target == target);
-        lane.unwrap_or_else(|| panic!("this client does not ask {target}"))
-            .history
-            .packets(&window)
+        lane.unwrap_or_else(|| panic!("this client does not ask {target}")).history.packets(&window)
     }
 
     /// Whether `target` has answered something that was sent in the last `window`.
@@ -98,19 +94,12 @@ impl Lane {
             Ok::<_, std::io::Error>(socket)
         })?;
         let socket = connected.with_context(|| format!("a socket to {target}"))?;
-        Ok(Self {
-            target,
-            socket,
-            history: History::new(capacity),
-        })
+        Ok(Self { target, socket, history: History::new(capacity) })
     }
 
     /// Sends one question. One that can't be sent is lost, like any datagram, and counts as unanswered.
     fn ask(&self, sequence: u64) {
-        let question = Question {
-            sequence,
-            sent_ns: now_ns(),
-        };
+        let question = Question { sequence, sent_ns: now_ns() };
         self.history.record_question(question);
         self.socket.send(&question.to_bytes()).ok();
     }
@@ -153,11 +142,8 @@ fn send_all_the_time(lanes: &[Lane], period_ns: u64, stop: &Stop) {
 fn receive_all_the_time(lanes: &[Lane], stop: &Stop) {
     // Not being allowed to only makes measurements noisier.
     measure_first().ok();
-    let readable = |lane: &Lane| libc::pollfd {
-        fd: lane.socket.as_raw_fd(),
-        events: libc::POLLIN,
-        revents: 0,
-    };
+    let readable =
+        |lane: &Lane| libc::pollfd { fd: lane.socket.as_raw_fd(), events: libc::POLLIN, revents: 0 };
     let mut waiting: Vec<_> = lanes.iter().map(readable).collect();
     while !stop.is_asked() {
         // SAFETY: `waiting` is an array of as many entries as stated, and lives through the call.

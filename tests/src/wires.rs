@@ -20,9 +20,7 @@ pub const BRIDGE: &str = "br0";
 /// Every machine of the lab: nodes, switch, clients.
 pub fn machines(spec: &LabSpec) -> Vec<String> {
     let nodes = spec.nodes.iter().map(|node| node.name.clone());
-    nodes
-        .chain([SWITCH_MACHINE, CLIENT_MACHINE, OUTSIDE_MACHINE].map(str::to_owned))
-        .collect()
+    nodes.chain([SWITCH_MACHINE, CLIENT_MACHINE, OUTSIDE_MACHINE].map(str::to_owned)).collect()
 }
 
 /// The ports of the switch, each named after the machine at its other end.
@@ -33,12 +31,8 @@ pub fn ports(spec: &LabSpec) -> Vec<String> {
 
 /// The ends of wires that need an XDP program so that what the agents transmit gets through: (machine, interface).
 pub fn far_ends(spec: &LabSpec) -> Vec<(String, String)> {
-    let switch = ports(spec)
-        .into_iter()
-        .map(|port| (SWITCH_MACHINE.to_owned(), port));
-    switch
-        .chain([(CLIENT_MACHINE.to_owned(), "eth0".to_owned())])
-        .collect()
+    let switch = ports(spec).into_iter().map(|port| (SWITCH_MACHINE.to_owned(), port));
+    switch.chain([(CLIENT_MACHINE.to_owned(), "eth0".to_owned())]).collect()
 }
 
 /// The link address of `eth0` of a machine on the switch.
@@ -77,15 +71,9 @@ pub fn inside(spec: &LabSpec, machine: &str) -> Vec<String> {
     let mut lines = vec!["link set lo up".to_owned()];
     match machine {
         SWITCH_MACHINE => {
-            lines.push(format!(
-                "link add {BRIDGE} type bridge stp_state 0 forward_delay 0 mcast_snooping 0"
-            ));
+            lines.push(format!("link add {BRIDGE} type bridge stp_state 0 forward_delay 0 mcast_snooping 0"));
             lines.push(format!("link set {BRIDGE} up"));
-            lines.extend(
-                ports(spec)
-                    .iter()
-                    .map(|port| format!("link set {port} up master {BRIDGE}")),
-            );
+            lines.extend(ports(spec).iter().map(|port| format!("link set {port} up master {BRIDGE}")));
         }
         CLIENT_MACHINE => {
             lines.push(address(CLIENT, "eth0"));
@@ -129,10 +117,7 @@ mod tests {
     fn every_machine_but_the_client_is_plugged_into_the_switch() {
         let spec = LabSpec::five_nodes();
         let lines = links(&spec, "afc-1-0");
-        let to_the_switch = lines
-            .iter()
-            .filter(|line| line.ends_with("netns afc-1-0-switch"))
-            .count();
+        let to_the_switch = lines.iter().filter(|line| line.ends_with("netns afc-1-0-switch")).count();
         assert_eq!(to_the_switch, ports(&spec).len());
         assert_eq!(lines.len(), to_the_switch + 1);
         assert_eq!(machines(&spec).len(), 9);

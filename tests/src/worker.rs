@@ -39,13 +39,8 @@ impl Worker {
     pub(crate) fn start(name: &str, work: impl FnOnce(&Stop) + Send + 'static) -> Result<Self> {
         let stop = Stop::default();
         let its_stop = stop.clone();
-        let thread = thread::Builder::new()
-            .name(name.to_owned())
-            .spawn(move || work(&its_stop))?;
-        Ok(Self {
-            stop,
-            thread: Some(thread),
-        })
+        let thread = thread::Builder::new().name(name.to_owned()).spawn(move || work(&its_stop))?;
+        Ok(Self { stop, thread: Some(thread) })
     }
 
     /// Starts one that lives inside a namespace, as whatever opens sockets again and again must.
@@ -57,10 +52,7 @@ impl Worker {
         let stop = Stop::default();
         let its_stop = stop.clone();
         let thread = namespace.spawn(name, move || work(&its_stop))?;
-        Ok(Self {
-            stop,
-            thread: Some(thread),
-        })
+        Ok(Self { stop, thread: Some(thread) })
     }
 }
 

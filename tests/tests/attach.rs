@@ -51,37 +51,26 @@ impl Pair {
 
     /// Somebody else's native program at the other end.
     fn program_at_peer(&self) -> Datapath {
-        let options = Options {
-            cluster: "peer".into(),
-            xdp_mode: WantedMode::Native,
-            ..self.options(&["peer0"])
-        };
-        self.peer
-            .inside(|| Datapath::open(&options))
-            .expect("the peer's program")
+        let options =
+            Options { cluster: "peer".into(), xdp_mode: WantedMode::Native, ..self.options(&["peer0"]) };
+        self.peer.inside(|| Datapath::open(&options)).expect("the peer's program")
     }
 
     fn has_xdp(&self, interface: &str) -> bool {
-        self.output(&format!("ip link show {interface}"))
-            .contains("prog/xdp")
+        self.output(&format!("ip link show {interface}")).contains("prog/xdp")
     }
 
     /// What a command prints in the node's namespace.
     fn output(&self, command: &str) -> String {
         let mut words = command.split_whitespace();
         let program = words.next().expect("a program");
-        let output = self
-            .node
-            .inside(|| Command::new(program).args(words).output())
-            .expect("it runs");
+        let output = self.node.inside(|| Command::new(program).args(words).output()).expect("it runs");
         String::from_utf8_lossy(&output.stdout).into_owned()
     }
 }
 
 fn mode_of(datapath: &Datapath) -> Mode {
-    let [interface] = datapath.modes() else {
-        panic!("one interface: {:?}", datapath.modes())
-    };
+    let [interface] = datapath.modes() else { panic!("one interface: {:?}", datapath.modes()) };
     interface.mode
 }
 
@@ -108,9 +97,8 @@ fn pin(directory: &Path, name: &str) -> PathBuf {
 
 /// (link, program) of a pinned link.
 fn ids(path: &Path) -> (u32, u32) {
-    let info = FdLink::from(PinnedLink::from_pin(path).expect("a pinned link"))
-        .info()
-        .expect("its information");
+    let info =
+        FdLink::from(PinnedLink::from_pin(path).expect("a pinned link")).info().expect("its information");
     (info.id(), info.program_id())
 }
 
@@ -134,26 +122,14 @@ fn auto_takes_native_on_a_veth_whose_peer_has_a_native_program() {
 fn another_program_in_place_is_named_with_its_fix_and_nothing_is_left_attached() {
     let pair = Pair::new("other");
     pair.node.veth("eth1", &pair.peer, "peer1");
-    let other = Options {
-        cluster: "other".into(),
-        ..pair.options(&["eth1"])
-    };
+    let other = Options { cluster: "other".into(), ..pair.options(&["eth1"]) };
     let _other = pair.open(&other).expect("the other program");
-    let error = pair
-        .open(&pair.options(&["eth0", "eth1"]))
-        .err()
-        .expect("refused")
-        .to_string();
+    let error = pair.open(&pair.options(&["eth0", "eth1"])).err().expect("refused").to_string();
     assert!(error.contains("eth1") && error.contains("afc_xdp"), "{error}");
     assert!(error.contains("bpftool link detach id"), "{error}");
-    assert!(
-        !pair.has_xdp("eth0"),
-        "eth0 was attached first and must be free again"
-    );
+    assert!(!pair.has_xdp("eth0"), "eth0 was attached first and must be free again");
     assert!(pair.has_xdp("eth1"), "the other program is untouched");
-    let ours = pins(pair.bpf.path())
-        .into_iter()
-        .filter(|pin| !pin.to_string_lossy().contains("afc-other-"));
+    let ours = pins(pair.bpf.path()).into_iter().filter(|pin| !pin.to_string_lossy().contains("afc-other-"));
     assert_eq!(ours.collect::<Vec<_>>(), Vec::<PathBuf>::new());
 }
 
@@ -163,12 +139,7 @@ fn a_restart_adopts_the_session_and_replaces_the_programs_in_the_same_links() {
     let options = pair.options(&["eth0"]);
     let mut first = pair.open(&options).expect("opened");
     assert!(first.adopted().is_none());
-    first
-        .set_settings(&Settings {
-            session: 77,
-            ..Settings::default()
-        })
-        .expect("set");
+    first.set_settings(&Settings { session: 77, ..Settings::default() }).expect("set");
     first.take_fast().expect("fast").set_agent_until(123);
     drop(first);
     assert!(pair.has_xdp("eth0"), "nothing is detached without a clean stop");
@@ -206,10 +177,7 @@ fn a_wanted_mode_replaces_a_link_of_another_mode() {
     let pair = Pair::new("mode");
     let generic = pair.options(&["eth0"]);
     drop(pair.open(&generic).expect("generic"));
-    let native = Options {
-        xdp_mode: WantedMode::Native,
-        ..generic
-    };
+    let native = Options { xdp_mode: WantedMode::Native, ..generic };
     let datapath = pair.open(&native).expect("native");
     assert_eq!(mode_of(&datapath), Mode::Native);
     assert!(!pair.output("ip link show eth0").contains("xdpgeneric"));
@@ -238,14 +206,8 @@ fn an_interface_that_is_no_longer_configured_is_detached() {
 #[test]
 fn an_unknown_interface_is_named_and_leaves_nothing() {
     let pair = Pair::new("unknown");
-    let error = pair
-        .open(&pair.options(&["eth0", "nosuch"]))
-        .err()
-        .expect("refused");
-    assert!(
-        matches!(&error, DatapathError::UnknownInterface { name } if name == "nosuch"),
-        "{error}"
-    );
+    let error = pair.open(&pair.options(&["eth0", "nosuch"])).err().expect("refused");
+    assert!(matches!(&error, DatapathError::UnknownInterface { name } if name == "nosuch"), "{error}");
     assert!(!pair.has_xdp("eth0"));
     assert_eq!(pins(pair.bpf.path()), Vec::<PathBuf>::new());
 }
@@ -253,10 +215,7 @@ fn an_unknown_interface_is_named_and_leaves_nothing() {
 #[test]
 fn a_clean_stop_leaves_nothing() {
     let pair = Pair::new("stop");
-    pair.open(&pair.options(&["eth0"]))
-        .expect("opened")
-        .detach()
-        .expect("detached");
+    pair.open(&pair.options(&["eth0"])).expect("opened").detach().expect("detached");
     assert!(!pair.has_xdp("eth0"));
     assert_eq!(pins(pair.bpf.path()), Vec::<PathBuf>::new());
 }
@@ -264,15 +223,8 @@ fn a_clean_stop_leaves_nothing() {
 #[test]
 fn without_tcx_the_fence_hangs_on_clsact_is_replaced_by_a_restart_and_goes_with_a_stop() {
     let pair = Pair::new("clsact");
-    let options = Options {
-        egress: EgressHook::Clsact,
-        ..pair.options(&["eth0"])
-    };
-    let filters = || {
-        pair.output("tc filter show dev eth0 egress")
-            .matches("handle 0x1 afc_egress")
-            .count()
-    };
+    let options = Options { egress: EgressHook::Clsact, ..pair.options(&["eth0"]) };
+    let filters = || pair.output("tc filter show dev eth0 egress").matches("handle 0x1 afc_egress").count();
     drop(pair.open(&options).expect("opened"));
     assert_eq!(filters(), 1);
     let datapath = pair.open(&options).expect("opened again");

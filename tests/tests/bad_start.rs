@@ -28,14 +28,9 @@ fn edit_config(lab: &Lab, from: &str, to: &str) {
 
 /// Runs the agent to its end, which must be a refusal that says every one of `words`.
 fn assert_refused(command: &mut Command, words: &[&str]) -> String {
-    let mut child = command
-        .stdout(std::process::Stdio::piped())
-        .stderr(std::process::Stdio::piped())
-        .spawn()
-        .unwrap();
-    let ended = wait_for("the agent refuses to start", SOON, || {
-        child.try_wait().unwrap().is_some()
-    });
+    let mut child =
+        command.stdout(std::process::Stdio::piped()).stderr(std::process::Stdio::piped()).spawn().unwrap();
+    let ended = wait_for("the agent refuses to start", SOON, || child.try_wait().unwrap().is_some());
     if ended.is_err() {
         child.kill().unwrap();
     }
@@ -45,9 +40,7 @@ fn assert_refused(command: &mut Command, words: &[&str]) -> String {
     ended.unwrap();
     assert_eq!(output.status.code(), Some(1), "{said}");
     let sentences: Vec<_> = said.lines().filter(|line| line.starts_with("afc: ")).collect();
-    let [sentence] = sentences[..] else {
-        panic!("not one sentence:\n{said}")
-    };
+    let [sentence] = sentences[..] else { panic!("not one sentence:\n{said}") };
     for word in words {
         assert!(sentence.contains(word), "{word:?} is not in {sentence:?}");
     }
@@ -62,10 +55,8 @@ fn assert_nothing_attached(lab: &Lab) {
 }
 
 fn assert_nothing_pinned(lab: &Lab) {
-    let mut left: Vec<_> = fs::read_dir(lab.bpf_directory())
-        .unwrap()
-        .map(|entry| entry.unwrap().file_name())
-        .collect();
+    let mut left: Vec<_> =
+        fs::read_dir(lab.bpf_directory()).unwrap().map(|entry| entry.unwrap().file_name()).collect();
     // The kernel's own, in every new bpffs.
     left.retain(|name| name != "maps.debug" && name != "progs.debug");
     assert!(left.is_empty(), "{left:?}");
@@ -101,11 +92,7 @@ fn a_key_that_is_no_key_is_refused() {
 #[test]
 fn an_interface_that_does_not_exist_is_refused() {
     let lab = lab();
-    edit_config(
-        &lab,
-        r#"interfaces = ["eth0"]"#,
-        r#"interfaces = ["eth0", "nosuch0"]"#,
-    );
+    edit_config(&lab, r#"interfaces = ["eth0"]"#, r#"interfaces = ["eth0", "nosuch0"]"#);
     assert_refused(&mut lab.agent_command(NODE).unwrap(), &["nosuch0"]);
     assert_nothing_attached(&lab);
 }
@@ -114,10 +101,7 @@ fn an_interface_that_does_not_exist_is_refused() {
 fn another_xdp_program_in_place_is_refused_and_stays() {
     let lab = lab();
     let other = xdp_pass::attach(lab.machine(NODE), "eth0").unwrap();
-    assert_refused(
-        &mut lab.agent_command(NODE).unwrap(),
-        &["eth0", "XDP", "lab_pass"],
-    );
+    assert_refused(&mut lab.agent_command(NODE).unwrap(), &["eth0", "XDP", "lab_pass"]);
     let link = ip::output(lab.machine(NODE), "ip", &["-details", "link", "show", "eth0"]).unwrap();
     assert!(link.contains("xdp"), "the other program is gone: {link}");
     assert_nothing_pinned(&lab);

@@ -24,20 +24,12 @@ const SERVICES: [&str; 3] = ["web-1", "web-2", "web-3"];
 #[test]
 fn under_random_failures_no_address_is_ever_served_by_two_nodes() {
     let number = |name: &str| std::env::var(name).ok().map(|text| text.parse::<u64>().unwrap());
-    let seed = number("AFC_CHAOS_SEED").unwrap_or_else(|| {
-        SystemTime::now()
-            .duration_since(UNIX_EPOCH)
-            .unwrap()
-            .subsec_nanos()
-            .into()
-    });
+    let seed = number("AFC_CHAOS_SEED")
+        .unwrap_or_else(|| SystemTime::now().duration_since(UNIX_EPOCH).unwrap().subsec_nanos().into());
     let end_ns = number("AFC_CHAOS_SECONDS").unwrap_or(SECONDS) * 1_000_000_000;
     writeln!(std::io::stdout(), "\nAFC_CHAOS_SEED={seed}").unwrap();
 
-    let timing = Timing {
-        agent_timeout: Duration::from_secs(1),
-        ..Timing::default()
-    };
+    let timing = Timing { agent_timeout: Duration::from_secs(1), ..Timing::default() };
     let scene = Scene::start_settled(LabSpec::five_nodes().with_timing(timing), RATE).unwrap();
     let mut dice = Dice(seed.max(1));
     let start_ns = now_ns();
@@ -67,12 +59,7 @@ fn under_random_failures_no_address_is_ever_served_by_two_nodes() {
 /// Looks at the last second; the end of the test looks at everything.
 fn is_one_owner_at_a_time(scene: &Scene) -> bool {
     let now = now_ns();
-    SERVICES.iter().all(|service| {
-        scene
-            .sight(service, &(now - 1_000_000_000..now))
-            .overlaps
-            .is_empty()
-    })
+    SERVICES.iter().all(|service| scene.sight(service, &(now - 1_000_000_000..now)).overlaps.is_empty())
 }
 
 /// Something that happens to the cluster.

@@ -14,14 +14,20 @@ use rig::{Outcome, Rig};
 mod announce;
 #[path = "datapath/arp.rs"]
 mod arp;
+#[path = "datapath/cluster.rs"]
+mod cluster;
 #[path = "datapath/egress.rs"]
 mod egress;
 #[path = "datapath/frame.rs"]
 mod frame;
 #[path = "datapath/lease.rs"]
 mod lease;
+#[path = "datapath/maps.rs"]
+mod maps;
 #[path = "support/namespace.rs"]
 mod namespace;
+#[path = "datapath/page.rs"]
+mod page;
 #[path = "datapath/probe.rs"]
 mod probe;
 #[path = "datapath/refused.rs"]
@@ -30,6 +36,8 @@ mod refused;
 mod reply;
 #[path = "datapath/rig.rs"]
 mod rig;
+#[path = "datapath/testrun.rs"]
+mod testrun;
 #[path = "datapath/vip.rs"]
 mod vip;
 
@@ -51,6 +59,7 @@ type Table = (&'static [Row], fn(&mut Rig, &[u8]) -> Outcome);
 const TABLES: &[Table] = &[
     (refused::ROWS, Rig::receive),
     (probe::ROWS, Rig::receive),
+    (page::ROWS, Rig::receive),
     (lease::ROWS, Rig::receive),
     (reply::ROWS, Rig::receive),
     (announce::ROWS, Rig::receive),
@@ -70,30 +79,21 @@ fn every_row_ends_as_it_must_and_every_reason_is_reached() {
     let mut rig = Rig::new("rows");
     let mut reached = BTreeSet::new();
     let mut failed = Vec::new();
-    for row in TABLES
-        .iter()
-        .flat_map(|(rows, program)| rows.iter().map(move |row| (row, program)))
-    {
+    for row in TABLES.iter().flat_map(|(rows, program)| rows.iter().map(move |row| (row, program))) {
         let (row, program) = row;
         rig.reset();
         let packet = (row.packet)(&mut rig);
         let outcome = program(&mut rig, &packet);
         println!("{:?}: {}", outcome.reason, row.name);
         if outcome.reason != row.reason {
-            failed.push(format!(
-                "{}: {:?}, not {:?}",
-                row.name, outcome.reason, row.reason
-            ));
+            failed.push(format!("{}: {:?}, not {:?}", row.name, outcome.reason, row.reason));
             continue;
         }
         reached.insert(outcome.reason);
         (row.check)(&mut rig, &packet, &outcome);
     }
     assert_eq!(failed, Vec::<String>::new());
-    let missed: Vec<_> = Reason::ALL
-        .iter()
-        .filter(|reason| !reached.contains(reason))
-        .collect();
+    let missed: Vec<_> = Reason::ALL.iter().filter(|reason| !reached.contains(reason)).collect();
     assert_eq!(missed, Vec::<&Reason>::new(), "reasons without a row");
 }
 
@@ -106,22 +106,14 @@ fn a_packet_cut_short_anywhere_is_passed_or_dropped_and_changes_nothing() {
     let table = [
         (rig.probe().frame(), MESSAGE, Reason::HeartbeatSize),
         (rig.who_has(0).frame(), usize::MAX, Reason::NotOurs),
-        (
-            rig.to_virtual_ip(0),
-            ETHERNET_BYTES + IPV4_BYTES,
-            Reason::VipUnowned,
-        ),
+        (rig.to_virtual_ip(0), ETHERNET_BYTES + IPV4_BYTES, Reason::VipUnowned),
     ];
     for (packet, addressed_at, addressed) in table {
         for length in ETHERNET_BYTES..packet.len() {
             let cut = &packet[..length];
             let outcome = rig.receive(cut);
             unchanged(&mut rig, cut, &outcome);
-            let expected = if length < addressed_at {
-                Reason::NotOurs
-            } else {
-                addressed
-            };
+            let expected = if length < addressed_at { Reason::NotOurs } else { addressed };
             assert_eq!(outcome.reason, expected, "{length} of {} bytes", packet.len());
         }
     }

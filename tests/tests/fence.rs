@@ -44,17 +44,10 @@ fn an_isolated_node_with_a_stopped_agent_answers_nothing_from_the_timeout_on() {
 
     let fenced_from_ns = cut_ns + lab.spec().timing.timeout.as_nanos() as u64;
     let answered = observer.packets(address, start_ns..now_ns());
-    let served = answered
-        .iter()
-        .filter_map(|packet| packet.answered)
-        .filter(|answer| answer.node == 1);
+    let served = answered.iter().filter_map(|packet| packet.answered).filter(|answer| answer.node == 1);
     let last_served_ns = served.map(|answer| answer.served_ns).max().unwrap();
-    let last_reply_ns = inquirer
-        .replies()
-        .iter()
-        .filter(|reply| reply.at == mac)
-        .map(|reply| reply.received_ns)
-        .max();
+    let last_reply_ns =
+        inquirer.replies().iter().filter(|reply| reply.at == mac).map(|reply| reply.received_ns).max();
     let last_reply_ns = last_reply_ns.unwrap();
     let after_the_cut = |ns: u64| (ns as f64 - cut_ns as f64) / 1e6;
     println!(
@@ -63,14 +56,8 @@ fn an_isolated_node_with_a_stopped_agent_answers_nothing_from_the_timeout_on() {
         after_the_cut(last_reply_ns),
         lab.spec().timing.timeout,
     );
-    assert!(
-        last_served_ns < fenced_from_ns,
-        "a packet was answered after the lease"
-    );
-    assert!(
-        last_reply_ns < fenced_from_ns,
-        "an ARP request was answered after the lease"
-    );
+    assert!(last_served_ns < fenced_from_ns, "a packet was answered after the lease");
+    assert!(last_reply_ns < fenced_from_ns, "an ARP request was answered after the lease");
     let sight = scene.sight("web-1", &(start_ns..now_ns()));
     assert_eq!(sight.overlaps, [], "{:?}", sight.phases);
 }
@@ -80,11 +67,7 @@ fn observe(lab: &Lab, address: Ipv4Addr, mac: wires::Mac) -> (UdpClient, ArpObse
     let written = mac.map(|byte| format!("{byte:02x}")).join(":");
     let permanent = format!("neigh replace {address} lladdr {written} dev eth0 nud permanent");
     ip::inside(lab.outside(), &[permanent]).unwrap();
-    let plan = udp_client::Plan {
-        targets: vec![address],
-        rate_hz: 5000,
-        memory: Duration::from_secs(30),
-    };
+    let plan = udp_client::Plan { targets: vec![address], rate_hz: 5000, memory: Duration::from_secs(30) };
     let observer = UdpClient::start(lab.outside(), &plan).unwrap();
     let inquiry = Inquiry {
         target: address,

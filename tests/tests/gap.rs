@@ -37,11 +37,7 @@ fn the_median_gap_of_a_5_khz_client_after_a_power_cut_is_below_15_ms() {
     let cuts = std::env::var("AFC_GAP_CUTS").map_or(CUTS, |cuts| cuts.parse().unwrap());
     let lab = Lab::new(LabSpec::five_nodes().with_timing(TIMING)).unwrap();
     let address = lab.spec().service("web-1").address;
-    let plan = Plan {
-        targets: vec![address],
-        rate_hz: 5000,
-        memory: Duration::from_secs(30),
-    };
+    let plan = Plan { targets: vec![address], rate_hz: 5000, memory: Duration::from_secs(30) };
     lab.start_agents().unwrap();
     lab.wait_for_homes(SOON).unwrap();
     let client = UdpClient::start(lab.client(), &plan).unwrap();
@@ -57,12 +53,7 @@ fn the_median_gap_of_a_5_khz_client_after_a_power_cut_is_below_15_ms() {
     // Past the test harness, which swallows what a passing test prints.
     let mut output = std::io::stdout().lock();
     writeln!(output, "\ngap, between two answers:     {gaps}").unwrap();
-    writeln!(
-        output,
-        "outage, from lost to served:  {}",
-        Distribution::of(outages)
-    )
-    .unwrap();
+    writeln!(output, "outage, from lost to served:  {}", Distribution::of(outages)).unwrap();
     assert!(gaps.median() < MEDIAN, "the median gap is {:?}", gaps.median());
 }
 
@@ -72,22 +63,13 @@ fn one_cut(lab: &Lab, client: &UdpClient) -> Report {
     // A power cut during the recovery from the last one is a double failure, and another test.
     lab.wait_until_whole(SOON).unwrap();
     let start_ns = now_ns();
-    wait_for("steady traffic", SOON, || {
-        answers(lab, client, start_ns).len() > STEADY
-    })
-    .unwrap();
-    let owner = lab
-        .agreed_owner(&service.name, &["n1", "n4", "n5"])
-        .expect("the candidates agree");
+    wait_for("steady traffic", SOON, || answers(lab, client, start_ns).len() > STEADY).unwrap();
+    let owner = lab.agreed_owner(&service.name, &["n1", "n4", "n5"]).expect("the candidates agree");
     let id = u16::from(lab.spec().node(&owner).id);
     let cut_ns = now_ns();
     lab.power_cut(&owner).unwrap();
     wait_for("steady traffic with another node", SOON, || {
-        answers(lab, client, cut_ns)
-            .iter()
-            .filter(|answer| answer.node != id)
-            .count()
-            > STEADY
+        answers(lab, client, cut_ns).iter().filter(|answer| answer.node != id).count() > STEADY
     })
     .unwrap();
 
@@ -101,15 +83,8 @@ fn one_cut(lab: &Lab, client: &UdpClient) -> Report {
 
     lab.power_on(&owner).unwrap();
     let seen_by = ["n1", "n2", "n3", "n4", "n5", "gw"];
-    lab.wait_for_owner(
-        Expected {
-            service: &service.name,
-            owner: successor,
-            seen_by: &seen_by,
-        },
-        SOON,
-    )
-    .unwrap();
+    lab.wait_for_owner(Expected { service: &service.name, owner: successor, seen_by: &seen_by }, SOON)
+        .unwrap();
     Report::of(&packets, &window)
 }
 

@@ -31,15 +31,9 @@ fn in_namespace<F: Future<Output = ()>>(test: impl FnOnce() -> F + Send + 'stati
 
 /// Runs `ip` with these arguments in the namespace of this thread.
 fn ip(arguments: &str) -> String {
-    let output = Command::new("ip")
-        .args(arguments.split(' '))
-        .output()
-        .expect("`ip` of iproute2 is installed");
-    assert!(
-        output.status.success(),
-        "ip {arguments}: {}",
-        String::from_utf8_lossy(&output.stderr)
-    );
+    let output =
+        Command::new("ip").args(arguments.split(' ')).output().expect("`ip` of iproute2 is installed");
+    assert!(output.status.success(), "ip {arguments}: {}", String::from_utf8_lossy(&output.stderr));
     String::from_utf8(output.stdout).expect("`ip` writes text")
 }
 
@@ -61,10 +55,7 @@ fn a_link_is_found_by_its_name() {
         assert_eq!((left.name.as_str(), left.mac), ("left", mac(1)));
         assert!(ip("link show left").starts_with(&format!("{}:", left.ifindex)));
         let missing = network.link("none").await.unwrap_err();
-        assert!(
-            matches!(missing, NetworkError::UnknownInterface { .. }),
-            "{missing}"
-        );
+        assert!(matches!(missing, NetworkError::UnknownInterface { .. }), "{missing}");
         let loopback = network.link("lo").await.unwrap_err();
         assert!(matches!(loopback, NetworkError::NotEthernet { .. }), "{loopback}");
     });
@@ -75,26 +66,17 @@ fn virtual_ips_are_added_once_and_only_ours_are_removed() {
     in_namespace(|| async {
         let network = Network::connect().unwrap();
         ip("address add 10.9.0.200/32 dev lo");
-        network
-            .set_virtual_ips(&BTreeSet::from([VIP, OTHER_VIP]))
-            .await
-            .unwrap();
+        network.set_virtual_ips(&BTreeSet::from([VIP, OTHER_VIP])).await.unwrap();
         assert!(ip("link show lo").contains("UP"));
         // As an agent does that comes after a crash, with one service less.
         let network = Network::connect().unwrap();
         network.set_virtual_ips(&BTreeSet::from([VIP])).await.unwrap();
         let shown = ip("-4 address show dev lo");
-        assert!(
-            shown.contains("inet 10.9.0.101/32 scope global lo:afc"),
-            "{shown}"
-        );
+        assert!(shown.contains("inet 10.9.0.101/32 scope global lo:afc"), "{shown}");
         assert!(!shown.contains("10.9.0.102"), "{shown}");
         network.set_virtual_ips(&BTreeSet::new()).await.unwrap();
         let shown = ip("-4 address show dev lo");
-        assert!(
-            !shown.contains("10.9.0.101") && shown.contains("10.9.0.200"),
-            "{shown}"
-        );
+        assert!(!shown.contains("10.9.0.101") && shown.contains("10.9.0.200"), "{shown}");
     });
 }
 
@@ -110,11 +92,7 @@ fn neighbours_with_a_link_address_are_listed() {
         let ifindex = network.link("left").await.unwrap().ifindex;
         let mut found = network.neighbours().await.unwrap();
         found.sort_by_key(|neighbour| neighbour.address);
-        let neighbour = |last| Neighbour {
-            address: Ipv4Addr::new(10, 9, 0, last),
-            mac: mac(last),
-            ifindex,
-        };
+        let neighbour = |last| Neighbour { address: Ipv4Addr::new(10, 9, 0, last), mac: mac(last), ifindex };
         assert_eq!(found, [neighbour(2), neighbour(3)]);
     });
 }
@@ -131,21 +109,17 @@ fn a_gratuitous_arp_teaches_the_other_end() {
         std::fs::write("/proc/sys/net/ipv4/conf/right/arp_accept", "1").unwrap();
         let network = Network::connect().unwrap();
         let left = network.link("left").await.unwrap();
-        let learnt = Neighbour {
-            address: VIP,
-            mac: mac(0x77),
-            ifindex: network.link("right").await.unwrap().ifindex,
-        };
+        let learnt =
+            Neighbour { address: VIP, mac: mac(0x77), ifindex: network.link("right").await.unwrap().ifindex };
         let sender = GratuitousArp::open(left.ifindex, mac(0x77)).unwrap();
         // Again and again: the kernel drops what is sent in the moment before a new carrier is wired up.
+        let mut looks = tokio::time::interval(LOOK);
         let teaching = async {
             while sender.send(VIP).is_err() || !network.neighbours().await.unwrap().contains(&learnt) {
-                tokio::time::sleep(LOOK).await;
+                looks.tick().await;
             }
         };
-        tokio::time::timeout(PATIENCE, teaching)
-            .await
-            .expect("the other end learns the address");
+        tokio::time::timeout(PATIENCE, teaching).await.expect("the other end learns the address");
         ip("link set left down");
         assert!(sender.send(VIP).is_err(), "a link that is down takes no frame");
         ip("link del left");

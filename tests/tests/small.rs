@@ -14,24 +14,11 @@ const RATE: u32 = 1000;
 fn await_owner(scene: &Scene, owner: &str, seen_by: &[&str]) {
     let from_ns = now_ns();
     wait_for(&format!("{owner} serves web-1"), SOON, || {
-        scene
-            .owners("web-1", &(from_ns..u64::MAX))
-            .pop()
-            .is_some_and(|served| served == owner)
+        scene.owners("web-1", &(from_ns..u64::MAX)).pop().is_some_and(|served| served == owner)
             && scene.is_service_up("web-1")
     })
     .unwrap();
-    scene
-        .lab
-        .wait_for_owner(
-            Expected {
-                service: "web-1",
-                owner,
-                seen_by,
-            },
-            SOON,
-        )
-        .unwrap();
+    scene.lab.wait_for_owner(Expected { service: "web-1", owner, seen_by }, SOON).unwrap();
 }
 
 #[test]

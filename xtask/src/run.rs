@@ -82,11 +82,7 @@ pub(crate) fn run(arguments: &RunArgs) -> Result<()> {
 fn play_kill(arguments: &RunArgs, spec: LabSpec) -> Result<()> {
     let to_stdout = arguments.json.as_deref() == Some(Path::new("-"));
     let mut print = |line: &str| {
-        if to_stdout {
-            eprintln!("{line}")
-        } else {
-            println!("{line}")
-        }
+        if to_stdout { eprintln!("{line}") } else { println!("{line}") }
     };
     let timeline = scenario::play_kill(spec, arguments.rate, &mut print)?;
     let budget = Duration::from_millis(arguments.budget_ms);

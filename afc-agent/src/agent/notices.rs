@@ -44,12 +44,12 @@ impl Agent {
 
     /// Adds an event that happens now.
     pub(super) fn report(&self, happening: Happening) {
-        match happening.kind {
-            EventKind::Fault | EventKind::Doubt => warn!("{}", happening.text),
-            _ => info!("{}", happening.text),
+        if matches!(happening.kind, EventKind::Fault | EventKind::Doubt) {
+            warn!("{}", happening.text);
+        } else {
+            info!("{}", happening.text);
         }
-        self.events
-            .push(clock::boottime_ns(), SystemTime::now(), happening);
+        self.events.push(clock::boottime_ns(), SystemTime::now(), happening);
     }
 
     /// Makes a floor safe on disk, then lets the fast path use it. A failing disk leaves the floor where it is: this node
@@ -58,15 +58,8 @@ impl Agent {
         match self.state.floors.reserve(service, counter) {
             Ok(()) => {
                 // The queue holds more orders than there are services, each with one reservation under way.
-                if self
-                    .orders
-                    .put(Order::FloorReserved { service, counter })
-                    .is_err()
-                {
-                    error!(
-                        service = service.0,
-                        counter, "the fast path does not take its floor"
-                    );
+                if self.orders.put(Order::FloorReserved { service, counter }).is_err() {
+                    error!(service = service.0, counter, "the fast path does not take its floor");
                 }
             }
             Err(failure) => self.report(Happening::new(EventKind::Fault, failure.to_string())),
@@ -85,10 +78,7 @@ impl Agent {
     }
 
     pub(super) fn report_stopping(&self) {
-        self.report(Happening::new(
-            EventKind::Stopping,
-            "told to stop: releasing every service",
-        ));
+        self.report(Happening::new(EventKind::Stopping, "told to stop: releasing every service"));
     }
 }
 

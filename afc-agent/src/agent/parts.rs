@@ -56,11 +56,7 @@ pub(super) fn setup(config: &Config, session: u64, seed: u64) -> Setup {
         session,
         lease_ns: config.heartbeat.timeout.as_nanos() as u64,
         interval_ns: config.heartbeat.interval.as_nanos() as u64,
-        nodes: config
-            .nodes
-            .iter()
-            .map(|node| (node.id, engine_role(node.role)))
-            .collect(),
+        nodes: config.nodes.iter().map(|node| (node.id, engine_role(node.role))).collect(),
         services: config.services.iter().map(service).collect(),
         capacity: config.agent.capacity,
         start_grace_ns: START_GRACE_NS,
@@ -79,6 +75,7 @@ pub(super) fn settings(config: &Config, keys: &ClusterKeys, session: u64) -> Set
         port: config.heartbeat.port,
         cluster: config.cluster.id,
         generation: config.cluster.generation,
+        configuration: digest(config),
         ..Settings::default()
     };
     for (place, key) in live.iter().enumerate() {
@@ -86,6 +83,30 @@ pub(super) fn settings(config: &Config, keys: &ClusterKeys, session: u64) -> Set
         settings.key_ids[place] = key.id;
     }
     settings
+}
+
+/// What two agents must have in common for one to go on with the other's votes and holdings.
+fn digest(config: &Config) -> u64 {
+    let mut hasher = blake3::Hasher::new();
+    let mut add = |numbers: &[u32]| {
+        hasher.update(&(numbers.len() as u32).to_be_bytes());
+        for number in numbers {
+            hasher.update(&number.to_be_bytes());
+        }
+    };
+    let is_best_effort = u32::from(config.cluster.safety == Safety::BestEffort);
+    add(&[is_best_effort, config.nodes.len() as u32]);
+    for node in &config.nodes {
+        add(&[node.id.0.into(), node.address.to_bits(), wire_role(node.role).into()]);
+    }
+    for service in &config.services {
+        let numbers = |nodes: &[NodeId]| nodes.iter().map(|node| node.0.into()).collect::<Vec<u32>>();
+        add(&[service.id.0, service.home.0.into()]);
+        add(&numbers(&service.candidates));
+        add(&numbers(&service.voters));
+    }
+    let [a, b, c, d, e, f, g, h, ..] = *hasher.finalize().as_bytes();
+    u64::from_be_bytes([a, b, c, d, e, f, g, h])
 }
 
 pub(super) fn envelope(config: &Config, keys: &ClusterKeys) -> Envelope {
@@ -104,35 +125,19 @@ pub(super) fn envelope(config: &Config, keys: &ClusterKeys) -> Envelope {
 pub(super) fn peers(config: &Config) -> Vec<(NodeId, Peer)> {
     let peer = |node: &crate::config::NodeConfig| {
         let address = datapath::peer_address(node.address);
-        (
-            node.id,
-            Peer {
-                address,
-                role: wire_role(node.role),
-                ..Peer::default()
-            },
-        )
+        (node.id, Peer { address, role: wire_role(node.role), ..Peer::default() })
     };
     config.nodes.iter().map(peer).collect()
 }
 
 /// The services and their indexes in the maps: the order of the file.
 pub(super) fn indices(config: &Config) -> Vec<(ServiceId, u32)> {
-    config
-        .services
-        .iter()
-        .enumerate()
-        .map(|(index, service)| (service.id, index as u32))
-        .collect()
+    config.services.iter().enumerate().map(|(index, service)| (service.id, index as u32)).collect()
 }
 
 pub(super) fn addresses(config: &Config) -> Vec<(Ipv4Addr, u32)> {
     let of = |(index, service): (usize, &ServiceConfig)| {
-        service
-            .addresses
-            .iter()
-            .map(move |virtual_ip| (virtual_ip.address, index as u32))
-            .collect::<Vec<_>>()
+        service.addresses.iter().map(move |virtual_ip| (virtual_ip.address, index as u32)).collect::<Vec<_>>()
     };
     config.services.iter().enumerate().flat_map(of).collect()
 }
@@ -141,12 +146,9 @@ pub(super) fn addresses(config: &Config) -> Vec<(Ipv4Addr, u32)> {
 pub(super) fn others(config: &Config, service: &ServiceConfig) -> Vec<NodeId> {
     match config.cluster.safety {
         Safety::BestEffort => Vec::new(),
-        Safety::Quorum => service
-            .voters
-            .iter()
-            .copied()
-            .filter(|voter| *voter != config.agent.node)
-            .collect(),
+        Safety::Quorum => {
+            service.voters.iter().copied().filter(|voter| *voter != config.agent.node).collect()
+        }
     }
 }
 
@@ -154,11 +156,7 @@ pub(super) fn places(config: &Config) -> Vec<Place> {
     let place = |service: &ServiceConfig| Place {
         service: service.id,
         others: others(config, service),
-        addresses: service
-            .addresses
-            .iter()
-            .map(|virtual_ip| virtual_ip.address)
-            .collect(),
+        addresses: service.addresses.iter().map(|virtual_ip| virtual_ip.address).collect(),
     };
     config.services.iter().map(place).collect()
 }
@@ -167,13 +165,7 @@ pub(super) fn places(config: &Config) -> Vec<Place> {
 pub(super) fn contacts(config: &Config) -> Vec<Contact> {
     let sequence = clock::boottime_ns() & !1;
     let others = config.nodes.iter().filter(|node| node.id != config.agent.node);
-    others
-        .map(|node| Contact {
-            node: node.id,
-            address: node.address,
-            sequence,
-        })
-        .collect()
+    others.map(|node| Contact { node: node.id, address: node.address, sequence, sent_ns: 0 }).collect()
 }
 
 fn engine_role(role: Role) -> engine::Role {

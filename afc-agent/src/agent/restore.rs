@@ -29,14 +29,8 @@ pub(super) fn adopted(
             owner,
         });
     }
-    let exact = adopted
-        .iter()
-        .map(|adopted| (adopted.service, OwnerWord(adopted.record.floor)))
-        .collect();
-    Ok(Restored {
-        floors: floors_of(config, floors, &exact),
-        adopted: Some(adopted),
-    })
+    let exact = adopted.iter().map(|adopted| (adopted.service, OwnerWord(adopted.record.floor))).collect();
+    Ok(Restored { floors: floors_of(config, floors, &exact), adopted: Some(adopted) })
 }
 
 /// Only the floors; everything else is forgotten. `kept` are exact floors of maps that outlived their agent.
@@ -45,21 +39,13 @@ pub(super) fn forgotten(
     floors: &FloorStore,
     kept: &BTreeMap<ServiceId, OwnerWord>,
 ) -> Restored {
-    Restored {
-        floors: floors_of(config, floors, kept),
-        adopted: None,
-    }
+    Restored { floors: floors_of(config, floors, kept), adopted: None }
 }
 
 /// The exact floors in the kernel's maps, which are still those of this boot.
 pub(super) fn kept_floors(config: &Config, maps: &FastMaps) -> BTreeMap<ServiceId, OwnerWord> {
     let word = |(index, _): (usize, _)| OwnerWord(maps.record(index as u32).floor);
-    config
-        .services
-        .iter()
-        .enumerate()
-        .map(|(index, service)| (service.id, word((index, ()))))
-        .collect()
+    config.services.iter().enumerate().map(|(index, service)| (service.id, word((index, ())))).collect()
 }
 
 fn floors_of(config: &Config, floors: &FloorStore, exact: &BTreeMap<ServiceId, OwnerWord>) -> Vec<Floor> {
@@ -73,11 +59,7 @@ fn floors_of(config: &Config, floors: &FloorStore, exact: &BTreeMap<ServiceId, O
             // Lost with its disk, and reported: the quarantine and the majority's records have to do.
             (None, None) => (OwnerWord::NONE, 0),
         };
-        Floor {
-            service,
-            epoch: word.epoch(),
-            reserved,
-        }
+        Floor { service, epoch: word.epoch(), reserved }
     };
     config.services.iter().map(|service| floor(service.id)).collect()
 }

@@ -67,7 +67,10 @@ impl Agent {
         }
         let address = config.this_node().address;
         let socket = HeartbeatSocket::bind(address, config.heartbeat.port).with_context(|| {
-            format!("cannot receive heartbeats on {address}:{}; give this machine that address", config.heartbeat.port)
+            format!(
+                "cannot receive heartbeats on {address}:{}; give this machine that address",
+                config.heartbeat.port
+            )
         })?;
         let mut datapath = Datapath::load(&parts::options(&config))?;
         let session = Session::choose(&config, &datapath, &keys)?;
@@ -94,7 +97,7 @@ impl Agent {
         };
         match agent.complete(maps, socket, &keys, restored).await {
             Ok(()) => {
-                agent.report_start(session.is_adopted);
+                agent.report_start(&session);
                 Ok(agent)
             }
             // What the agent before left running is left running, until its timeout.
@@ -134,11 +137,13 @@ impl Agent {
         let mut gratuitous = Vec::with_capacity(self.datapath.modes().len());
         for interface in self.datapath.modes() {
             let opened = GratuitousArp::open(interface.ifindex, interface.mac);
-            gratuitous.push(opened.with_context(|| format!("cannot send ARP on {}; CAP_NET_RAW is needed", interface.name))?);
+            gratuitous.push(
+                opened.with_context(|| {
+                    format!("cannot send ARP on {}; CAP_NET_RAW is needed", interface.name)
+                })?,
+            );
         }
-        self.datapath.set_settings(&parts::settings(&config, keys, self.session))?;
-        maps.set_agent_until(clock::boottime_ns() + config.agent.agent_timeout.as_nanos() as u64);
-        Ok(FastPath {
+        let mut fast_path = FastPath {
             engine,
             maps,
             socket,
@@ -153,7 +158,11 @@ impl Agent {
             agent_timeout_ns: config.agent.agent_timeout.as_nanos() as u64,
             interval: config.heartbeat.interval,
             tally: Tally::default(),
-        })
+        };
+        // What a new session forgets is forgotten before the kernel speaks for it.
+        fast_path.settle()?;
+        self.datapath.set_settings(&parts::settings(&config, keys, self.session))?;
+        Ok(fast_path)
     }
 
     /// Tells the kernel the link addresses that are known already, so that it can redirect before the first heartbeat.
@@ -176,7 +185,7 @@ impl Agent {
         }
     }
 
-    fn report_start(&self, is_adopted: bool) {
+    fn report_start(&self, session: &Session) {
         let floors = match &self.state.loaded {
             Loaded::FirstStart | Loaded::Known => None,
             Loaded::Lost => Some("the file of floors is gone".to_owned()),
@@ -185,11 +194,16 @@ impl Agent {
             }
         };
         if let Some(problem) = floors {
-            let text = format!("{problem}: until services move on, this node trusts the other voters' memory of their epochs");
+            let text = format!(
+                "{problem}: until services move on, this node trusts the other voters' memory of their epochs"
+            );
             self.report(Happening::new(EventKind::Fault, text));
         }
-        if is_adopted {
-            self.report(Happening::new(EventKind::Adopted, "goes on with the programs and maps of the agent before it"));
+        if session.is_adopted {
+            self.report(Happening::new(
+                EventKind::Adopted,
+                "goes on with the programs and maps of the agent before it",
+            ));
         } else {
             self.report(Happening::new(EventKind::Started, "started with a new session"));
         }

@@ -5,7 +5,10 @@ use std::{
     sync::{Arc, Mutex, PoisonError},
 };
 
-use afc_ebpf::{identity::NodeId, rtt};
+use afc_ebpf::{
+    identity::{Epoch, NodeId},
+    rtt,
+};
 
 use super::start::Agent;
 use crate::{
@@ -57,7 +60,8 @@ impl StatusSource for AgentStatus {
     }
 
     fn status(&self) -> Status {
-        let view = self.view.lock().unwrap_or_else(PoisonError::into_inner).clone();
+        let mut view = self.view.lock().unwrap_or_else(PoisonError::into_inner).clone();
+        self.refresh_leases(&mut view);
         let now_ns = clock::boottime_ns();
         let config = &self.config;
         let remaining = |until_ns: u64| until_ns.saturating_sub(now_ns) as f64 / 1e6;
@@ -72,16 +76,8 @@ impl StatusSource for AgentStatus {
                 .iter()
                 .map(|interface| (interface.name.clone(), attachment(interface.mode)))
                 .collect(),
-            nodes: config
-                .nodes
-                .iter()
-                .map(|node| self.node(node, &view, now_ns))
-                .collect(),
-            services: config
-                .services
-                .iter()
-                .map(|service| self.service(service, &view, now_ns))
-                .collect(),
+            nodes: config.nodes.iter().map(|node| self.node(node, &view, now_ns)).collect(),
+            services: config.services.iter().map(|service| self.service(service, &view, now_ns)).collect(),
             version: env!("CARGO_PKG_VERSION").to_owned(),
             safety: safety(config.cluster.safety).to_owned(),
             scheduling: scheduling(view.class),
@@ -96,18 +92,31 @@ impl StatusSource for AgentStatus {
 }
 
 impl AgentStatus {
+    /// The view is some milliseconds old, about as long as a lease lives: leases are read from the maps.
+    fn refresh_leases(&self, view: &mut View) {
+        for (index, service) in (0..).zip(&self.config.services) {
+            let seen = view.services.iter_mut().find(|seen| seen.id == service.id);
+            if let Some(seen) = seen.filter(|seen| seen.epoch != Epoch::ZERO) {
+                (_, seen.lease_until_ns) = self.maps.serving(index);
+            }
+        }
+        let owned = view
+            .services
+            .iter()
+            .filter(|seen| matches!(seen.state, HolderState::Owner | HolderState::Raising));
+        view.lowest_lease_until_ns = owned.map(|seen| seen.lease_until_ns).min();
+    }
+
     fn node(&self, node: &NodeConfig, view: &View, now_ns: u64) -> NodeStatus {
         let seen = view.nodes.iter().find(|seen| seen.id == node.id);
         let is_me = node.id == self.config.agent.node;
         let round_trips = self.maps.round_trips(node.id);
         let quantile = |per_mille| rtt::quantile_ns(&round_trips, per_mille).map(|ns| ns as f64 / 1e3);
-        let rtt_us = quantile(500)
-            .zip(quantile(990))
-            .map(|(p50, p99)| RoundTrip { p50, p99 });
+        let rtt_us = quantile(500).zip(quantile(990)).map(|(p50, p99)| RoundTrip { p50, p99 });
         let heard_ns = self.maps.heard(node.id).heard_ns;
         let silence_ms = (!is_me && heard_ns != 0).then(|| now_ns.saturating_sub(heard_ns) as f64 / 1e6);
         let alive = seen.is_some_and(|seen| is_alive(seen, silence_ms, &self.config));
-        let reasons = reasons(node.role, alive, seen);
+        let reasons = reasons(node.role, seen.filter(|_| alive));
         NodeStatus {
             name: node.name.clone(),
             id: node.id.0,
@@ -126,18 +135,10 @@ impl AgentStatus {
         let seen = view.services.iter().find(|seen| seen.id == service.id);
         let name = |node: NodeId| self.config.node_name(node);
         let owner = seen.map(|seen| seen.owner).filter(|word| word.owner().is_some());
-        let backups = service
-            .candidates
-            .iter()
-            .skip(1)
-            .filter_map(|id| self.config.node(*id));
+        let backups = service.candidates.iter().skip(1).filter_map(|id| self.config.node(*id));
         let backup = |node: &NodeConfig| {
             let status = self.node(node, view, now_ns);
-            BackupStatus {
-                node: status.name,
-                available: status.available,
-                reasons: status.reasons,
-            }
+            BackupStatus { node: status.name, available: status.available, reasons: status.reasons }
         };
         ServiceStatus {
             name: service.name.clone(),
@@ -155,10 +156,8 @@ impl AgentStatus {
 
     fn counters(&self, view: &View) -> BTreeMap<String, u64> {
         let kernel = self.counters.read().unwrap_or_default();
-        let mut counters: BTreeMap<_, _> = kernel
-            .into_iter()
-            .map(|(reason, count)| (reason.name().to_owned(), count))
-            .collect();
+        let mut counters: BTreeMap<_, _> =
+            kernel.into_iter().map(|(reason, count)| (reason.name().to_owned(), count)).collect();
         let agent = [
             ("agent_refused_datagrams", view.tally.refused_datagrams),
             ("agent_send_errors", view.tally.send_errors),
@@ -188,17 +187,13 @@ fn is_alive(seen: &NodeView, silence_ms: Option<f64>, config: &Config) -> bool {
     seen.is_alive || (!is_probed && silence_ms.is_some_and(|silence_ms| silence_ms < limit_ms))
 }
 
-fn reasons(role: Role, alive: bool, seen: Option<&NodeView>) -> Vec<UnavailableReason> {
-    let Some(seen) = seen.filter(|_| alive) else {
-        return vec![UnavailableReason::Dead];
-    };
-    if role != Role::Member || seen.is_available {
-        return Vec::new();
-    }
-    if seen.is_draining {
-        vec![UnavailableReason::Drained]
-    } else {
-        vec![UnavailableReason::Serving]
+/// Why a node is not available; `seen` is nothing for one that does not live.
+fn reasons(role: Role, seen: Option<&NodeView>) -> Vec<UnavailableReason> {
+    match seen {
+        None => vec![UnavailableReason::Dead],
+        Some(seen) if role != Role::Member || seen.is_available => Vec::new(),
+        Some(seen) if seen.is_draining => vec![UnavailableReason::Drained],
+        Some(_) => vec![UnavailableReason::Serving],
     }
 }
 

@@ -17,11 +17,7 @@ use crate::{
 /// `afc status`.
 pub(super) fn status(reading: &Reading, out: &mut impl Write) -> Result<(), CliError> {
     let status = Client::connect(&socket(reading)?)?.status()?;
-    let printed = if reading.json {
-        writeln!(out, "{}", json(&status))
-    } else {
-        write!(out, "{status}")
-    };
+    let printed = if reading.json { writeln!(out, "{}", json(&status)) } else { write!(out, "{status}") };
     printed_or_unread(printed)
 }
 
@@ -38,17 +34,10 @@ pub(super) fn events(reading: &Reading, from: From, out: &mut impl Write) -> Res
     let client = Client::connect(&socket(reading)?)?;
     let mut show = |batch: &EventBatch| -> io::Result<()> {
         if batch.missed > 0 {
-            eprintln!(
-                "afc: {} earlier events are no longer kept; see the system's log",
-                batch.missed
-            );
+            eprintln!("afc: {} earlier events are no longer kept; see the system's log", batch.missed);
         }
         for event in &batch.events {
-            if reading.json {
-                writeln!(out, "{}", json(event))?
-            } else {
-                writeln!(out, "{event}")?
-            }
+            if reading.json { writeln!(out, "{}", json(event))? } else { writeln!(out, "{event}")? }
         }
         out.flush()
     };

@@ -61,21 +61,13 @@ pub struct Diagnostics(pub Vec<Diagnostic>);
 impl Diagnostics {
     /// How many of them are of this severity.
     pub fn count(&self, severity: Severity) -> usize {
-        self.0
-            .iter()
-            .filter(|diagnostic| diagnostic.severity == severity)
-            .count()
+        self.0.iter().filter(|diagnostic| diagnostic.severity == severity).count()
     }
 
     /// Only those of this severity.
     #[must_use]
     pub fn only(self, severity: Severity) -> Self {
-        Self(
-            self.0
-                .into_iter()
-                .filter(|diagnostic| diagnostic.severity == severity)
-                .collect(),
-        )
+        Self(self.0.into_iter().filter(|diagnostic| diagnostic.severity == severity).collect())
     }
 }
 

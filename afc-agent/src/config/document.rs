@@ -29,10 +29,7 @@ pub(super) struct Problem {
 impl Problem {
     /// A problem and its fix.
     pub(super) fn new(problem: impl Into<String>, fix: impl Into<String>) -> Self {
-        Self {
-            problem: problem.into(),
-            fix: fix.into(),
-        }
+        Self { problem: problem.into(), fix: fix.into() }
     }
 }
 
@@ -51,19 +48,9 @@ pub(super) struct Source<'t> {
 impl<'t> Source<'t> {
     /// A source without findings.
     pub(super) fn new(file: &'t Path, text: &'t str) -> Self {
-        let newlines = text
-            .bytes()
-            .enumerate()
-            .filter(|&(_, byte)| byte == b'\n')
-            .map(|(at, _)| at + 1);
+        let newlines = text.bytes().enumerate().filter(|&(_, byte)| byte == b'\n').map(|(at, _)| at + 1);
         let line_starts = std::iter::once(0).chain(newlines).collect();
-        Self {
-            file,
-            text,
-            line_starts,
-            found: RefCell::default(),
-            lines: RefCell::default(),
-        }
+        Self { file, text, line_starts, found: RefCell::default(), lines: RefCell::default() }
     }
 
     /// Parses the text and reports what is no TOML. `None` if sections cannot be told apart, so that
@@ -76,13 +63,7 @@ impl<'t> Source<'t> {
         }
         let headers_hold = errors.iter().all(|error| {
             let line = self.line(&error.span().unwrap_or(0..0));
-            !self
-                .text
-                .lines()
-                .nth(line - 1)
-                .unwrap_or("")
-                .trim_start()
-                .starts_with('[')
+            !self.text.lines().nth(line - 1).unwrap_or("").trim_start().starts_with('[')
         });
         headers_hold.then(|| document.into_inner())
     }
@@ -91,20 +72,15 @@ impl<'t> Source<'t> {
     /// worth saying.
     pub(super) fn finish(self) -> (Diagnostics, BTreeMap<String, usize>) {
         let mut found = self.found.into_inner();
-        let broken: BTreeSet<usize> = found
-            .iter()
-            .filter(|finding| finding.setting.is_empty())
-            .map(|finding| finding.line)
-            .collect();
+        let broken: BTreeSet<usize> =
+            found.iter().filter(|finding| finding.setting.is_empty()).map(|finding| finding.line).collect();
         found.retain(|finding| finding.setting.is_empty() || !broken.contains(&finding.line));
         found.sort_by_key(|finding| (finding.line, finding.severity));
         (Diagnostics(found), self.lines.into_inner())
     }
 
     fn line(&self, span: &Range<usize>) -> usize {
-        self.line_starts
-            .partition_point(|&start| start <= span.start)
-            .max(1)
+        self.line_starts.partition_point(|&start| start <= span.start).max(1)
     }
 
     fn report(&self, severity: Severity, line: usize, setting: &str, problem: Problem) {
@@ -135,13 +111,7 @@ impl<'t> Section<'t> {
     }
 
     fn new(source: &'t Source<'t>, table: Option<&'t DeTable<'t>>, path: String, line: usize) -> Self {
-        Self {
-            source,
-            table,
-            path,
-            line,
-            taken: RefCell::default(),
-        }
+        Self { source, table, path, line, taken: RefCell::default() }
     }
 
     /// The table under `key`; one without settings if there is none.
@@ -163,28 +133,21 @@ impl<'t> Section<'t> {
             return Vec::new();
         };
         let Some(items) = value.get_ref().as_array() else {
-            self.error(
-                key,
-                Problem::new("is not a list of sections", format!("write each as [[{key}]]")),
-            );
+            self.error(key, Problem::new("is not a list of sections", format!("write each as [[{key}]]")));
             return Vec::new();
         };
         let mut sections = Vec::with_capacity(items.len());
         for (index, item) in items.iter().enumerate() {
             let table = item.get_ref().as_table();
-            let name = table
-                .and_then(|table| table.get("name"))
-                .and_then(|name| name.get_ref().as_str());
+            let name = table.and_then(|table| table.get("name")).and_then(|name| name.get_ref().as_str());
             let path = match name {
                 Some(name) if is_plain(name) => format!("{key}[{name}]"),
                 Some(_) | None => format!("{key}[#{}]", index + 1),
             };
             let section = Self::new(self.source, table, path, self.source.line(&item.span()));
             if table.is_none() {
-                section.error_here(Problem::new(
-                    "is a value, not a section",
-                    format!("write it as [[{key}]]"),
-                ));
+                section
+                    .error_here(Problem::new("is a value, not a section", format!("write it as [[{key}]]")));
             }
             sections.push(section);
         }
@@ -225,10 +188,7 @@ impl<'t> Section<'t> {
         };
         let Some(items) = value.get_ref().as_array() else {
             let kind = value.get_ref().type_str();
-            self.error(
-                key,
-                Problem::new(format!("is a {kind}, not a list"), "put it into [ ]"),
-            );
+            self.error(key, Problem::new(format!("is a {kind}, not a list"), "put it into [ ]"));
             return Vec::new();
         };
         let mut good = Vec::with_capacity(items.len());
@@ -248,28 +208,19 @@ impl<'t> Section<'t> {
 
     /// Whether the setting is a list without items.
     pub(super) fn is_empty_list(&self, key: &str) -> bool {
-        let items = self
-            .table
-            .and_then(|table| table.get(key))
-            .and_then(|value| value.get_ref().as_array());
+        let items = self.table.and_then(|table| table.get(key)).and_then(|value| value.get_ref().as_array());
         items.is_some_and(|items| items.is_empty())
     }
 
     /// The line of a setting, else that of the section.
     pub(super) fn line_of(&self, key: &str) -> usize {
-        let span = self
-            .table
-            .and_then(|table| table.get_key_value(key))
-            .map(|(key, _)| key.span());
+        let span = self.table.and_then(|table| table.get_key_value(key)).map(|(key, _)| key.span());
         span.map_or(self.line, |span| self.source.line(&span))
     }
 
     /// The line of one item of a list, else that of the list.
     pub(super) fn line_of_item(&self, key: &str, index: usize) -> usize {
-        let items = self
-            .table
-            .and_then(|table| table.get(key))
-            .and_then(|value| value.get_ref().as_array());
+        let items = self.table.and_then(|table| table.get(key)).and_then(|value| value.get_ref().as_array());
         let span = items.and_then(|items| items.get(index)).map(toml::Spanned::span);
         span.map_or_else(|| self.line_of(key), |span| self.source.line(&span))
     }
@@ -281,18 +232,12 @@ impl<'t> Section<'t> {
 
     /// Reports an error of one item of a list.
     pub(super) fn error_item(&self, key: &str, index: usize, problem: Problem) {
-        self.source.report(
-            Severity::Error,
-            self.line_of_item(key, index),
-            &self.setting(key),
-            problem,
-        );
+        self.source.report(Severity::Error, self.line_of_item(key, index), &self.setting(key), problem);
     }
 
     /// Reports an error of the section itself.
     pub(super) fn error_here(&self, problem: Problem) {
-        self.source
-            .report(Severity::Error, self.line, &self.path, problem);
+        self.source.report(Severity::Error, self.line, &self.path, problem);
     }
 
     /// Reports a setting that probably is not meant so.
@@ -322,26 +267,18 @@ impl<'t> Section<'t> {
     }
 
     fn report(&self, severity: Severity, key: &str, problem: Problem) {
-        self.source
-            .report(severity, self.line_of(key), &self.setting(key), problem);
+        self.source.report(severity, self.line_of(key), &self.setting(key), problem);
     }
 
     fn setting(&self, key: &str) -> String {
-        if self.path.is_empty() {
-            key.to_owned()
-        } else {
-            format!("{}.{key}", self.path)
-        }
+        if self.path.is_empty() { key.to_owned() } else { format!("{}.{key}", self.path) }
     }
 
     fn value(&self, key: &'static str) -> Option<&'t toml::Spanned<DeValue<'t>>> {
         self.taken.borrow_mut().insert(key);
         let value = self.table?.get(key);
         if value.is_some() {
-            self.source
-                .lines
-                .borrow_mut()
-                .insert(self.setting(key), self.line_of(key));
+            self.source.lines.borrow_mut().insert(self.setting(key), self.line_of(key));
         }
         value
     }

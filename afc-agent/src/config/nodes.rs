@@ -27,10 +27,7 @@ impl NodeDraft<'_> {
 pub(super) fn read<'t>(root: &Section<'t>) -> Vec<NodeDraft<'t>> {
     let drafts: Vec<_> = root.sections("nodes").into_iter().map(read_one).collect();
     if drafts.is_empty() && !root.has("nodes") {
-        root.error(
-            "nodes",
-            Problem::new("is missing", "describe every node in a section [[nodes]]"),
-        );
+        root.error("nodes", Problem::new("is missing", "describe every node in a section [[nodes]]"));
     }
     check_unique(&drafts, "name", |draft| draft.name.clone());
     check_unique(&drafts, "id", |draft| draft.id.map(|id| id.0));
@@ -53,10 +50,7 @@ pub(super) fn check_voters(
     if members == 0 {
         root.error(
             "nodes",
-            Problem::new(
-                "no node is a member, so nobody can serve",
-                "give one role = \"member\"",
-            ),
+            Problem::new("no node is a member, so nobody can serve", "give one role = \"member\""),
         );
     }
     match safety {
@@ -71,10 +65,7 @@ pub(super) fn check_voters(
             cluster.error("safety", Problem::new(problem, "write safety = \"quorum\""));
         }
         Safety::BestEffort if voters == 2 => {
-            cluster.warn(
-                "safety",
-                Problem::new("two nodes that cannot hear each other will both serve", ""),
-            );
+            cluster.warn("safety", Problem::new("two nodes that cannot hear each other will both serve", ""));
         }
         Safety::Quorum | Safety::BestEffort => {}
     }
@@ -83,12 +74,7 @@ pub(super) fn check_voters(
 /// The finished nodes by id, if each could be read.
 pub(super) fn complete(drafts: Vec<NodeDraft<'_>>) -> Option<Vec<NodeConfig>> {
     let finish = |draft: NodeDraft<'_>| {
-        Some(NodeConfig {
-            name: draft.name?,
-            id: draft.id?,
-            address: draft.address?,
-            role: draft.role?,
-        })
+        Some(NodeConfig { name: draft.name?, id: draft.id?, address: draft.address?, role: draft.role? })
     };
     let mut nodes: Vec<_> = drafts.into_iter().map(finish).collect::<Option<_>>()?;
     nodes.sort_by_key(|node| node.id);
@@ -97,36 +83,18 @@ pub(super) fn complete(drafts: Vec<NodeDraft<'_>>) -> Option<Vec<NodeConfig>> {
 
 fn read_one(section: Section<'_>) -> NodeDraft<'_> {
     let name = section.required("name", quantity::name, "add the node's name, as in name = \"n1\"");
-    let id = section.required(
-        "id",
-        node_id,
-        "add a number from 1 to 4095 that no other node has",
-    );
+    let id = section.required("id", node_id, "add a number from 1 to 4095 that no other node has");
     let fix = "add the address it sends heartbeats from, as in address = \"10.0.0.1\"";
     let address = section.required("address", quantity::address, fix);
     let role = section.or("role", quantity::role, Role::Member);
     section.finish();
-    NodeDraft {
-        section,
-        name,
-        id,
-        address,
-        role,
-    }
+    NodeDraft { section, name, id, address, role }
 }
 
 fn node_id(value: &DeValue<'_>) -> Result<NodeId, Problem> {
     let number = quantity::whole(value)?;
-    let id = u16::try_from(number)
-        .ok()
-        .map(NodeId)
-        .filter(|id| id.is_some() && *id <= NodeId::MAX);
-    id.ok_or_else(|| {
-        Problem::new(
-            format!("{number} is out of range"),
-            "write a number from 1 to 4095",
-        )
-    })
+    let id = u16::try_from(number).ok().map(NodeId).filter(|id| id.is_some() && *id <= NodeId::MAX);
+    id.ok_or_else(|| Problem::new(format!("{number} is out of range"), "write a number from 1 to 4095"))
 }
 
 fn check_unique<K: Ord + std::fmt::Display>(
@@ -144,8 +112,6 @@ fn check_unique<K: Ord + std::fmt::Display>(
             }
             Some(line) => format!("{value} belongs to the node on line {line} already"),
         };
-        draft
-            .section
-            .error(key, Problem::new(problem, "give every node its own"));
+        draft.section.error(key, Problem::new(problem, "give every node its own"));
     }
 }

@@ -23,16 +23,10 @@ const ADDRESS_BITS: u8 = 32;
 /// Any string but the empty one.
 pub(super) fn text(value: &DeValue<'_>) -> Result<String, Problem> {
     let Some(text) = value.as_str() else {
-        return Err(Problem::new(
-            format!("is {}, not a string", a_kind(value)),
-            "put it into quotes",
-        ));
+        return Err(Problem::new(format!("is {}, not a string", a_kind(value)), "put it into quotes"));
     };
     if text.is_empty() {
-        return Err(Problem::new(
-            "is empty",
-            "write a value, or leave the setting out",
-        ));
+        return Err(Problem::new("is empty", "write a value, or leave the setting out"));
     }
     if text.contains('\0') {
         return Err(Problem::new("contains a NUL character", "leave it out"));
@@ -75,9 +69,7 @@ pub(super) fn path(value: &DeValue<'_>) -> Result<PathBuf, Problem> {
 
 /// `true` or `false`.
 pub(super) fn boolean(value: &DeValue<'_>) -> Result<bool, Problem> {
-    value
-        .as_bool()
-        .ok_or_else(|| Problem::new(format!("is {}", a_kind(value)), "write true or false"))
+    value.as_bool().ok_or_else(|| Problem::new(format!("is {}", a_kind(value)), "write true or false"))
 }
 
 /// A whole number from 0 up.
@@ -127,16 +119,10 @@ pub(super) fn duration(value: &DeValue<'_>) -> Result<Duration, Problem> {
 /// A share as in `"85%"`: above 0, up to 100 %.
 pub(super) fn ratio(value: &DeValue<'_>) -> Result<Ratio, Problem> {
     let text = text(value)?;
-    let wrong = || {
-        Problem::new(
-            format!("{text:?} is no share"),
-            "write more than 0% and up to 100%, as in \"85%\"",
-        )
-    };
-    let percent: f64 = text
-        .strip_suffix('%')
-        .and_then(|digits| digits.trim().parse().ok())
-        .ok_or_else(wrong)?;
+    let wrong =
+        || Problem::new(format!("{text:?} is no share"), "write more than 0% and up to 100%, as in \"85%\"");
+    let percent: f64 =
+        text.strip_suffix('%').and_then(|digits| digits.trim().parse().ok()).ok_or_else(wrong)?;
     if !(percent > 0.0 && percent <= 100.0) {
         return Err(wrong());
     }
@@ -149,15 +135,9 @@ pub(super) fn amount(value: &DeValue<'_>) -> Result<Amount, Problem> {
     if written.ends_with('%') {
         return ratio(value).map(Amount::Share);
     }
-    let wrong = || {
-        Problem::new(
-            format!("{written:?} is no size"),
-            "write it as in \"512MiB\", or as in \"10%\"",
-        )
-    };
-    let digits = written
-        .find(|c: char| !c.is_ascii_digit())
-        .unwrap_or(written.len());
+    let wrong =
+        || Problem::new(format!("{written:?} is no size"), "write it as in \"512MiB\", or as in \"10%\"");
+    let digits = written.find(|c: char| !c.is_ascii_digit()).unwrap_or(written.len());
     let (number, unit) = written.split_at(digits);
     let shift = match unit.trim() {
         "B" => 0,
@@ -168,10 +148,7 @@ pub(super) fn amount(value: &DeValue<'_>) -> Result<Amount, Problem> {
         _ => return Err(wrong()),
     };
     let number: u64 = number.parse().map_err(|_| wrong())?;
-    let bytes = number
-        .checked_mul(1 << shift)
-        .filter(|&bytes| bytes > 0)
-        .ok_or_else(wrong)?;
+    let bytes = number.checked_mul(1 << shift).filter(|&bytes| bytes > 0).ok_or_else(wrong)?;
     Ok(Amount::Bytes(bytes))
 }
 
@@ -179,10 +156,7 @@ pub(super) fn amount(value: &DeValue<'_>) -> Result<Amount, Problem> {
 pub(super) fn address(value: &DeValue<'_>) -> Result<Ipv4Addr, Problem> {
     let written = text(value)?;
     if written.contains('/') {
-        return Err(Problem::new(
-            format!("{written:?} has a prefix length"),
-            "write the address alone",
-        ));
+        return Err(Problem::new(format!("{written:?} has a prefix length"), "write the address alone"));
     }
     host_address(&written)
 }
@@ -195,11 +169,8 @@ pub(super) fn virtual_address(value: &DeValue<'_>) -> Result<VirtualAddress, Pro
         return Err(Problem::new(format!("{written:?} has no prefix length"), fix));
     };
     let address = host_address(address)?;
-    let prefix: u8 = prefix
-        .parse()
-        .ok()
-        .filter(|prefix| (1..=ADDRESS_BITS).contains(prefix))
-        .ok_or_else(|| {
+    let prefix: u8 =
+        prefix.parse().ok().filter(|prefix| (1..=ADDRESS_BITS).contains(prefix)).ok_or_else(|| {
             Problem::new(
                 format!("{prefix:?} is no prefix length"),
                 "write a number from 1 to 32 behind the slash",
@@ -209,10 +180,7 @@ pub(super) fn virtual_address(value: &DeValue<'_>) -> Result<VirtualAddress, Pro
     let host = address.to_bits() & host_mask;
     if prefix < ADDRESS_BITS - 1 && (host == 0 || host == host_mask) {
         let kind = if host == 0 { "network" } else { "broadcast" };
-        return Err(Problem::new(
-            format!("{written} is the {kind} address of its network"),
-            "take another",
-        ));
+        return Err(Problem::new(format!("{written} is the {kind} address of its network"), "take another"));
     }
     Ok(VirtualAddress { address, prefix })
 }
@@ -226,14 +194,12 @@ fn host_address(written: &str) -> Result<Ipv4Addr, Problem> {
             ))
         }
         Ok(IpAddr::V4(ip)) => Ok(ip),
-        Ok(IpAddr::V6(ip)) => Err(Problem::new(
-            format!("{ip}: IPv6 is not supported by this version"),
-            "write an IPv4 address",
-        )),
-        Err(_) => Err(Problem::new(
-            format!("{written:?} is not an IPv4 address"),
-            "write one such as \"10.0.0.1\"",
-        )),
+        Ok(IpAddr::V6(ip)) => {
+            Err(Problem::new(format!("{ip}: IPv6 is not supported by this version"), "write an IPv4 address"))
+        }
+        Err(_) => {
+            Err(Problem::new(format!("{written:?} is not an IPv4 address"), "write one such as \"10.0.0.1\""))
+        }
     }
 }
 
@@ -241,33 +207,23 @@ fn host_address(written: &str) -> Result<Ipv4Addr, Problem> {
 pub(super) fn socket_address(value: &DeValue<'_>) -> Result<SocketAddr, Problem> {
     let written = text(value)?;
     let wrong = || {
-        Problem::new(
-            format!("{written:?} is not an address and a port"),
-            "write it as in \"127.0.0.1:9947\"",
-        )
+        Problem::new(format!("{written:?} is not an address and a port"), "write it as in \"127.0.0.1:9947\"")
     };
     let address: SocketAddr = written.parse().map_err(|_| wrong())?;
-    if address.port() == 0 {
-        Err(wrong())
-    } else {
-        Ok(address)
-    }
+    if address.port() == 0 { Err(wrong()) } else { Ok(address) }
 }
 
 /// The address of an HTTP server.
 pub(super) fn url(value: &DeValue<'_>) -> Result<String, Problem> {
     let url = text(value)?;
-    let host = url
-        .strip_prefix("http://")
-        .or_else(|| url.strip_prefix("https://"));
+    let host = url.strip_prefix("http://").or_else(|| url.strip_prefix("https://"));
     match host {
         Some(host) if !host.is_empty() && !host.starts_with('/') && !host.contains(char::is_whitespace) => {
             Ok(url)
         }
-        Some(_) | None => Err(Problem::new(
-            format!("{url:?} is no URL"),
-            "write it as in \"http://10.0.0.9:2379\"",
-        )),
+        Some(_) | None => {
+            Err(Problem::new(format!("{url:?} is no URL"), "write it as in \"http://10.0.0.9:2379\""))
+        }
     }
 }
 
@@ -283,48 +239,25 @@ pub(super) fn command(value: &DeValue<'_>) -> Result<Vec<String>, Problem> {
         Some(program) if program.starts_with('/') => Ok(arguments),
         Some(program) => {
             let problem = format!("{program:?} is not an absolute path");
-            Err(Problem::new(
-                problem,
-                "write it out; there is no shell and no PATH to look it up",
-            ))
+            Err(Problem::new(problem, "write it out; there is no shell and no PATH to look it up"))
         }
-        None => Err(Problem::new(
-            "is an empty command",
-            "leave the setting out, or name a program",
-        )),
+        None => Err(Problem::new("is an empty command", "leave the setting out, or name a program")),
     }
 }
 
 /// `safety`.
 pub(super) fn safety(value: &DeValue<'_>) -> Result<Safety, Problem> {
-    choice(
-        value,
-        &[("quorum", Safety::Quorum), ("best-effort", Safety::BestEffort)],
-    )
+    choice(value, &[("quorum", Safety::Quorum), ("best-effort", Safety::BestEffort)])
 }
 
 /// `xdp_mode`.
 pub(super) fn xdp_mode(value: &DeValue<'_>) -> Result<XdpMode, Problem> {
-    choice(
-        value,
-        &[
-            ("auto", XdpMode::Auto),
-            ("native", XdpMode::Native),
-            ("generic", XdpMode::Generic),
-        ],
-    )
+    choice(value, &[("auto", XdpMode::Auto), ("native", XdpMode::Native), ("generic", XdpMode::Generic)])
 }
 
 /// `role`.
 pub(super) fn role(value: &DeValue<'_>) -> Result<Role, Problem> {
-    choice(
-        value,
-        &[
-            ("member", Role::Member),
-            ("witness", Role::Witness),
-            ("gateway", Role::Gateway),
-        ],
-    )
+    choice(value, &[("member", Role::Member), ("witness", Role::Witness), ("gateway", Role::Gateway)])
 }
 
 fn choice<T: Copy>(value: &DeValue<'_>, choices: &[(&str, T)]) -> Result<T, Problem> {

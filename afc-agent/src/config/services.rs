@@ -43,10 +43,7 @@ pub(super) fn read<'t>(root: &Section<'t>, nodes: &[NodeDraft<'_>]) -> Vec<Servi
             format!("a cluster has at most {MAX_SERVICES}; make two of it"),
         ));
     }
-    let drafts: Vec<_> = sections
-        .into_iter()
-        .map(|section| read_one(section, nodes))
-        .collect();
+    let drafts: Vec<_> = sections.into_iter().map(|section| read_one(section, nodes)).collect();
     check_names(&drafts);
     check_addresses(&drafts, nodes);
     drafts
@@ -64,10 +61,8 @@ impl ServiceDraft<'_> {
         let candidates = voters::candidates(home, self.backups.clone(), nodes, homes);
         if candidates.len() == 1 {
             let fix = "name other members, or add a member that is no service's home";
-            self.section.warn(
-                "backups",
-                Problem::new("there is none, so nobody takes the service over", fix),
-            );
+            self.section
+                .warn("backups", Problem::new("there is none, so nobody takes the service over", fix));
         }
         Some(ServiceConfig {
             id: ServiceId(name_hash(&name)),
@@ -83,16 +78,9 @@ impl ServiceDraft<'_> {
 }
 
 fn read_one<'t>(section: Section<'t>, nodes: &[NodeDraft<'_>]) -> ServiceDraft<'t> {
-    let name = section.required(
-        "name",
-        quantity::name,
-        "add the service's name, as in name = \"web-1\"",
-    );
-    let home = section.required(
-        "home",
-        quantity::name,
-        "add the node that it belongs to, as in home = \"n1\"",
-    );
+    let name = section.required("name", quantity::name, "add the service's name, as in name = \"web-1\"");
+    let home =
+        section.required("home", quantity::name, "add the node that it belongs to, as in home = \"n1\"");
     let home = home.and_then(|home| match find_member(&home, nodes) {
         Ok(id) => id,
         Err(problem) => {
@@ -109,15 +97,7 @@ fn read_one<'t>(section: Section<'t>, nodes: &[NodeDraft<'_>]) -> ServiceDraft<'
     let preempt = section.optional("preempt", quantity::boolean).unwrap_or(false);
     let tasks = read_tasks(&section);
     section.finish();
-    ServiceDraft {
-        section,
-        name,
-        home,
-        addresses,
-        backups,
-        preempt,
-        tasks,
-    }
+    ServiceDraft { section, name, home, addresses, backups, preempt, tasks }
 }
 
 fn read_backups(section: &Section<'_>, home: Option<NodeId>, nodes: &[NodeDraft<'_>]) -> Option<Vec<NodeId>> {
@@ -126,10 +106,9 @@ fn read_backups(section: &Section<'_>, home: Option<NodeId>, nodes: &[NodeDraft<
         let problem = match find_member(&name, nodes) {
             Err(problem) => problem,
             Ok(None) => continue,
-            Ok(id) if id == home => Problem::new(
-                format!("{name:?} is the home"),
-                "leave it out; the home comes first",
-            ),
+            Ok(id) if id == home => {
+                Problem::new(format!("{name:?} is the home"), "leave it out; the home comes first")
+            }
             Ok(Some(id)) if backups.contains(&id) => {
                 Problem::new(format!("{name:?} is there twice"), "leave one out")
             }
@@ -144,10 +123,7 @@ fn read_backups(section: &Section<'_>, home: Option<NodeId>, nodes: &[NodeDraft<
         let problem = format!("names {} backups", backups.len());
         section.error(
             "backups",
-            Problem::new(
-                problem,
-                format!("use at most {MAX_BACKUPS}: home and backups all vote"),
-            ),
+            Problem::new(problem, format!("use at most {MAX_BACKUPS}: home and backups all vote")),
         );
     }
     section.has("backups").then_some(backups)
@@ -163,14 +139,12 @@ fn find_member(name: &str, nodes: &[NodeDraft<'_>]) -> Result<Option<NodeId>, Pr
     };
     match node.role {
         Some(Role::Member) | None => Ok(node.id),
-        Some(Role::Witness) => Err(Problem::new(
-            format!("{name:?} is a witness, which never serves"),
-            "name a member",
-        )),
-        Some(Role::Gateway) => Err(Problem::new(
-            format!("{name:?} is a gateway, which never serves"),
-            "name a member",
-        )),
+        Some(Role::Witness) => {
+            Err(Problem::new(format!("{name:?} is a witness, which never serves"), "name a member"))
+        }
+        Some(Role::Gateway) => {
+            Err(Problem::new(format!("{name:?} is a gateway, which never serves"), "name a member"))
+        }
     }
 }
 
@@ -190,10 +164,7 @@ fn read_tasks(section: &Section<'_>) -> Tasks {
     }
     for key in ["unit", "start", "stop", "check", "replay"] {
         if section.has(key) {
-            section.note(
-                key,
-                "this version does not run tasks yet; the virtual IPs move without it",
-            );
+            section.note(key, "this version does not run tasks yet; the virtual IPs move without it");
         }
     }
     tasks
@@ -209,9 +180,7 @@ fn read_check(service: &Section<'_>) -> Option<HealthCheck> {
         quantity::socket_address,
         "add what must accept, as in tcp = \"127.0.0.1:80\"",
     );
-    let interval = section
-        .optional("interval", quantity::duration)
-        .unwrap_or(Duration::from_millis(200));
+    let interval = section.optional("interval", quantity::duration).unwrap_or(Duration::from_millis(200));
     let fall = section.optional("fall", quantity::whole).unwrap_or(3);
     section.finish();
     let fall = u32::try_from(fall).ok().filter(|&fall| fall > 0);
@@ -219,11 +188,7 @@ fn read_check(service: &Section<'_>) -> Option<HealthCheck> {
         let fix = "write how many failures in a row make it unhealthy, 1 or more";
         section.error("fall", Problem::new("is out of range", fix));
     }
-    Some(HealthCheck {
-        tcp: tcp?,
-        interval,
-        fall: fall?,
-    })
+    Some(HealthCheck { tcp: tcp?, interval, fall: fall? })
 }
 
 fn check_names(drafts: &[ServiceDraft<'_>]) {
@@ -270,18 +235,11 @@ fn check_addresses(drafts: &[ServiceDraft<'_>], nodes: &[NodeDraft<'_>]) {
                 );
                 continue;
             }
-            lines.insert(
-                address,
-                ("service", draft.section.line_of_item("addresses", index)),
-            );
+            lines.insert(address, ("service", draft.section.line_of_item("addresses", index)));
             virtual_ips.insert(address);
             if virtual_ips.len() == MAX_ADDRESSES as usize + 1 {
                 let fix = format!("a cluster has at most {MAX_ADDRESSES}; make two of it");
-                draft.section.error_item(
-                    "addresses",
-                    index,
-                    Problem::new("is one virtual IP too many", fix),
-                );
+                draft.section.error_item("addresses", index, Problem::new("is one virtual IP too many", fix));
             }
         }
     }

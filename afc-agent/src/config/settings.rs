@@ -38,35 +38,21 @@ const FIRST_GENERATION: u32 = 1;
 
 /// `[cluster]`.
 pub(super) fn cluster(section: &Section<'_>, base: &Path) -> Option<ClusterConfig> {
-    let name = section.required(
-        "name",
-        quantity::name,
-        "add the cluster's name, as in name = \"edge\"",
-    );
+    let name = section.required("name", quantity::name, "add the cluster's name, as in name = \"edge\"");
     let fix = "add the path of the cluster's secret; `afc keygen PATH` makes one";
     let key_file = section.required("key_file", quantity::path, fix);
-    let safety = section
-        .optional("safety", quantity::safety)
-        .unwrap_or(Safety::Quorum);
+    let safety = section.optional("safety", quantity::safety).unwrap_or(Safety::Quorum);
     section.finish();
     let name = name?;
     let id = name_hash(&name);
-    Some(ClusterConfig {
-        name,
-        id,
-        key_file: base.join(key_file?),
-        safety,
-        generation: FIRST_GENERATION,
-    })
+    Some(ClusterConfig { name, id, key_file: base.join(key_file?), safety, generation: FIRST_GENERATION })
 }
 
 /// `[heartbeat]`. `None` if its times are wrong, so that nothing is compared with them.
 pub(super) fn heartbeat(section: &Section<'_>) -> Option<HeartbeatConfig> {
     let interval = section.or("interval", quantity::duration, Duration::from_millis(5));
     let timeout = section.or("timeout", quantity::duration, Duration::from_millis(25));
-    let port = section
-        .optional("port", quantity::port)
-        .unwrap_or(wire::DEFAULT_PORT);
+    let port = section.optional("port", quantity::port).unwrap_or(wire::DEFAULT_PORT);
     section.finish();
     let (interval, timeout) = (interval?, timeout?);
     if interval < MIN_INTERVAL {
@@ -86,18 +72,11 @@ pub(super) fn heartbeat(section: &Section<'_>) -> Option<HeartbeatConfig> {
             format_duration(timeout),
             format_duration(interval)
         );
-        let fix = format!(
-            "write at least \"{}\", or a shorter interval",
-            format_duration(least)
-        );
+        let fix = format!("write at least \"{}\", or a shorter interval", format_duration(least));
         section.error("timeout", Problem::new(problem, fix));
         return None;
     }
-    Some(HeartbeatConfig {
-        interval,
-        timeout,
-        port,
-    })
+    Some(HeartbeatConfig { interval, timeout, port })
 }
 
 /// `[agent]`.
@@ -110,15 +89,9 @@ pub(super) fn agent(
 ) -> Option<AgentConfig> {
     let node = this_node(section, host_name, nodes);
     let interfaces = interfaces(section);
-    let xdp_mode = section
-        .optional("xdp_mode", quantity::xdp_mode)
-        .unwrap_or(XdpMode::Auto);
+    let xdp_mode = section.optional("xdp_mode", quantity::xdp_mode).unwrap_or(XdpMode::Auto);
     let path = |key, default: &str| {
-        base.join(
-            section
-                .optional(key, quantity::path)
-                .unwrap_or(PathBuf::from(default)),
-        )
+        base.join(section.optional(key, quantity::path).unwrap_or(PathBuf::from(default)))
     };
     let state_dir = path("state_dir", "/var/lib/afc");
     let control_socket = path("control_socket", "/run/afc/afc.sock");
@@ -154,19 +127,14 @@ pub(super) fn agent(
 pub(super) fn thresholds(root: &Section<'_>) -> Thresholds {
     let section = root.section("thresholds");
     if root.has("thresholds") {
-        root.note(
-            "thresholds",
-            "this version does not measure utilisation yet, so they have no effect",
-        );
+        root.note("thresholds", "this version does not measure utilisation yet, so they have no effect");
     }
     let thresholds = Thresholds {
         memory_available: section.optional("memory_available", quantity::amount),
         cpu: section.optional("cpu", quantity::ratio),
         iops: section.optional("iops", quantity::whole),
         load: section.optional("load", quantity::positive),
-        lasting: section
-            .optional("for", quantity::duration)
-            .unwrap_or(Duration::from_secs(2)),
+        lasting: section.optional("for", quantity::duration).unwrap_or(Duration::from_secs(2)),
     };
     section.finish();
     thresholds
@@ -179,11 +147,7 @@ pub(super) fn primary(root: &Section<'_>) -> Option<Primary> {
         return None;
     }
     root.note("primary", "this version does not use a central repository yet");
-    let etcd: Vec<_> = section
-        .list("etcd", quantity::url)
-        .into_iter()
-        .map(|(_, url)| url)
-        .collect();
+    let etcd: Vec<_> = section.list("etcd", quantity::url).into_iter().map(|(_, url)| url).collect();
     section.finish();
     if !section.has("etcd") {
         let fix = "add etcd's addresses, as in etcd = [\"http://10.0.0.9:2379\"], or leave the section out";
@@ -200,22 +164,14 @@ fn this_node(section: &Section<'_>, host_name: &str, nodes: &[NodeDraft<'_>]) ->
     let name = written.as_deref().unwrap_or(host_name);
     let Some(node) = nodes.iter().find(|node| node.name.as_deref() == Some(name)) else {
         let names: Vec<_> = nodes.iter().filter_map(|node| node.name.as_deref()).collect();
-        let origin = if written.is_some() {
-            ""
-        } else {
-            ", this machine's name,"
-        };
+        let origin = if written.is_some() { "" } else { ", this machine's name," };
         let fix = match names.is_empty() {
             true => "describe every node in a section [[nodes]]".to_owned(),
-            false => format!(
-                "write node = with one of {}, or add a section [[nodes]] for it",
-                names.join(", ")
-            ),
+            false => {
+                format!("write node = with one of {}, or add a section [[nodes]] for it", names.join(", "))
+            }
         };
-        section.error(
-            "node",
-            Problem::new(format!("{name:?}{origin} is not among the nodes"), fix),
-        );
+        section.error("node", Problem::new(format!("{name:?}{origin} is not among the nodes"), fix));
         return None;
     };
     node.id
@@ -226,11 +182,7 @@ fn interfaces(section: &Section<'_>) -> Vec<String> {
     let items = section.list("interfaces", quantity::interface);
     for (index, name) in &items {
         if let Some(first) = seen.insert(name.clone(), *index) {
-            let problem = format!(
-                "{name:?} is there twice, as items {} and {}",
-                first + 1,
-                index + 1
-            );
+            let problem = format!("{name:?} is there twice, as items {} and {}", first + 1, index + 1);
             section.error_item("interfaces", *index, Problem::new(problem, "leave one out"));
         }
     }
@@ -238,17 +190,11 @@ fn interfaces(section: &Section<'_>) -> Vec<String> {
         let fix = "add where heartbeats and virtual IPs arrive, as in interfaces = [\"eth0\"]";
         section.error("interfaces", Problem::new("is missing", fix));
     } else if section.is_empty_list("interfaces") {
-        section.error(
-            "interfaces",
-            Problem::new("is empty", "name at least one interface"),
-        );
+        section.error("interfaces", Problem::new("is empty", "name at least one interface"));
     }
     if items.len() > MAX_INTERFACES as usize {
         let problem = format!("names {} interfaces", items.len());
-        section.error(
-            "interfaces",
-            Problem::new(problem, format!("use at most {MAX_INTERFACES}")),
-        );
+        section.error("interfaces", Problem::new(problem, format!("use at most {MAX_INTERFACES}")));
     }
     items.into_iter().map(|(_, name)| name).collect()
 }
@@ -267,15 +213,10 @@ fn agent_timeout(section: &Section<'_>, heartbeat: &Option<HeartbeatConfig>) -> 
         section.error("agent_timeout", Problem::new(problem, "write at most \"60s\""));
         return None;
     }
-    let timeout = heartbeat
-        .as_ref()
-        .map_or(Duration::ZERO, |heartbeat| heartbeat.timeout);
+    let timeout = heartbeat.as_ref().map_or(Duration::ZERO, |heartbeat| heartbeat.timeout);
     let least = timeout.saturating_mul(TIMEOUTS_PER_AGENT_TIMEOUT);
     if agent_timeout < least {
-        let problem = format!(
-            "{shown} is less than two heartbeat timeouts of {}",
-            format_duration(timeout)
-        );
+        let problem = format!("{shown} is less than two heartbeat timeouts of {}", format_duration(timeout));
         section.error(
             "agent_timeout",
             Problem::new(problem, format!("write at least \"{}\"", format_duration(least))),

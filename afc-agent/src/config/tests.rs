@@ -46,16 +46,12 @@ fn check(text: &str) -> Checked {
 }
 
 fn valid(text: &str) -> Config {
-    let Checked {
-        config, diagnostics, ..
-    } = check(text);
+    let Checked { config, diagnostics, .. } = check(text);
     config.unwrap_or_else(|| panic!("{diagnostics}\nin\n{text}"))
 }
 
 fn errors(text: &str) -> Vec<String> {
-    let Checked {
-        config, diagnostics, ..
-    } = check(text);
+    let Checked { config, diagnostics, .. } = check(text);
     let errors = diagnostics.only(Severity::Error);
     assert_eq!(config.is_none(), !errors.0.is_empty());
     errors.0.iter().map(ToString::to_string).collect()
@@ -83,9 +79,7 @@ fn what_is_left_out_has_its_default() {
     assert_eq!(config.agent.bpf_dir, Path::new("/sys/fs/bpf"));
     assert_eq!(config.pin_dir(), Path::new("/sys/fs/bpf/afc-edge-n1"));
     assert_eq!(config.services[0].candidates, [NodeId(1), NodeId(2), NodeId(3)]);
-    let hosted = SMALL
-        .replace("node = \"n1\"\n", "")
-        .replace("\"n2\"", "\"host-1\"");
+    let hosted = SMALL.replace("node = \"n1\"\n", "").replace("\"n2\"", "\"host-1\"");
     assert_eq!(valid(&hosted).agent.node, NodeId(2));
 }
 
@@ -107,17 +101,10 @@ fn what_this_version_does_not_act_on_is_noted_with_its_line() {
 #[test]
 fn each_wrong_setting_is_reported_on_its_line_with_a_fix() {
     for &(from, to, line, message) in BAD {
-        assert_eq!(
-            SMALL.matches(from).count(),
-            1,
-            "{from:?} is not one place of SMALL"
-        );
+        assert_eq!(SMALL.matches(from).count(), 1, "{from:?} is not one place of SMALL");
         let found = errors(&SMALL.replace(from, to));
         let wanted = format!("/etc/afc/afc.toml:{line}: {message}");
-        assert!(
-            found.iter().any(|error| error.starts_with(&wanted)),
-            "{wanted}\nis not in {found:#?}"
-        );
+        assert!(found.iter().any(|error| error.starts_with(&wanted)), "{wanted}\nis not in {found:#?}");
     }
 }
 
@@ -126,10 +113,7 @@ fn each_wrong_addition_is_reported_on_its_line() {
     for &(tail, line, message) in BAD_TAIL {
         let found = errors(&format!("{SMALL}{tail}\n"));
         let wanted = format!("/etc/afc/afc.toml:{line}: {message}");
-        assert!(
-            found.iter().any(|error| error.starts_with(&wanted)),
-            "{wanted}\nis not in {found:#?}"
-        );
+        assert!(found.iter().any(|error| error.starts_with(&wanted)), "{wanted}\nis not in {found:#?}");
     }
 }
 
@@ -141,18 +125,13 @@ fn all_errors_are_reported_at_once_by_line_and_without_consequences() {
         .replace("\"eth0\"", "")
         .replace("home = \"n1\"", "home = \"n8\"\ncolour = \"red\"");
     let found = errors(&text);
-    let lines: Vec<_> = found
-        .iter()
-        .map(|error| error.split(':').nth(1).unwrap())
-        .collect();
+    let lines: Vec<_> = found.iter().map(|error| error.split(':').nth(1).unwrap()).collect();
     assert_eq!(lines, ["6", "9", "20", "24", "25"], "{found:#?}");
 }
 
 #[test]
 fn a_broken_line_does_not_hide_errors_on_others() {
-    let text = SMALL
-        .replace("interval = \"5ms\"", "interval = 5ms")
-        .replace("id = 3", "id = 0");
+    let text = SMALL.replace("interval = \"5ms\"", "interval = 5ms").replace("id = 3", "id = 0");
     let found = errors(&text);
     assert_eq!(found.len(), 2, "{found:#?}");
     assert!(found[1].contains(":20: nodes[n3].id"));
@@ -162,10 +141,7 @@ fn a_broken_line_does_not_hide_errors_on_others() {
 fn an_empty_file_says_what_is_missing() {
     let found = errors("").join("\n");
     for setting in ["cluster.name", "cluster.key_file", "agent.interfaces", "nodes"] {
-        assert!(
-            found.contains(&format!("afc.toml:1: {setting}: is missing")),
-            "{found}"
-        );
+        assert!(found.contains(&format!("afc.toml:1: {setting}: is missing")), "{found}");
     }
 }
 
@@ -177,17 +153,10 @@ fn votes_must_suffice_for_the_promise() {
     let best_effort = |text: &str| text.replace("[heartbeat]", "safety = \"best-effort\"\n[heartbeat]");
     let two = format!(
         "{alone}{}",
-        alone
-            .split("[agent]")
-            .nth(1)
-            .unwrap()
-            .split("[[")
-            .nth(1)
-            .unwrap()
-            .replace(
-                "nodes]]\nname = \"n1\"\nid = 1\naddress = \"10.0.0.1\"",
-                "[[nodes]]\nname = \"n2\"\nid = 2\naddress = \"10.0.0.2\"",
-            )
+        alone.split("[agent]").nth(1).unwrap().split("[[").nth(1).unwrap().replace(
+            "nodes]]\nname = \"n1\"\nid = 1\naddress = \"10.0.0.1\"",
+            "[[nodes]]\nname = \"n2\"\nid = 2\naddress = \"10.0.0.2\"",
+        )
     );
     for (text, accepted) in [
         (alone.clone(), true),
@@ -198,44 +167,27 @@ fn votes_must_suffice_for_the_promise() {
         (best_effort(&format!("{two}{witness}")), false),
         (format!("{alone}{witness}"), false),
     ] {
-        assert_eq!(
-            check(&text).config.is_some(),
-            accepted,
-            "{}\n{text}",
-            check(&text).diagnostics
-        );
+        assert_eq!(check(&text).config.is_some(), accepted, "{}\n{text}", check(&text).diagnostics);
     }
 }
 
 #[test]
 fn too_many_services_and_addresses_are_refused() {
     let service = |n: usize, addresses: usize| {
-        let list: Vec<_> = (0..addresses)
-            .map(|a| format!("\"10.{}.{}.{}/8\"", 1 + n / 200, n % 200, a + 1))
-            .collect();
-        format!(
-            "[[services]]\nname = \"s{n}\"\nhome = \"n1\"\naddresses = [{}]\n",
-            list.join(", ")
-        )
+        let list: Vec<_> =
+            (0..addresses).map(|a| format!("\"10.{}.{}.{}/8\"", 1 + n / 200, n % 200, a + 1)).collect();
+        format!("[[services]]\nname = \"s{n}\"\nhome = \"n1\"\naddresses = [{}]\n", list.join(", "))
     };
     let services = |count: usize, addresses| (0..count).map(|n| service(n, addresses)).collect::<String>();
     let base = SMALL.split("[[services]]").next().unwrap();
-    assert_eq!(
-        errors(&format!("{base}{}", services(1024, 4))),
-        Vec::<String>::new()
-    );
+    assert_eq!(errors(&format!("{base}{}", services(1024, 4))), Vec::<String>::new());
     let found = errors(&format!("{base}{}", services(1025, 1)));
     assert!(
-        found
-            .iter()
-            .any(|error| error.contains("services[s1024]: the file has 1025 services")),
+        found.iter().any(|error| error.contains("services[s1024]: the file has 1025 services")),
         "{found:?}"
     );
     let found = errors(&format!("{base}{}", services(1024, 5)));
-    assert!(
-        found[0].contains("services[s819].addresses: is one virtual IP too many"),
-        "{found:?}"
-    );
+    assert!(found[0].contains("services[s819].addresses: is one virtual IP too many"), "{found:?}");
 }
 
 #[test]
@@ -247,9 +199,7 @@ fn services_with_one_hash_on_the_wire_are_refused() {
         + &format!("[[services]]\nname = \"{b}\"\nhome = \"n2\"\naddresses = [\"10.0.0.102/24\"]\n");
     let found = errors(&text);
     assert!(
-        found[0].contains(&format!(
-            "name: has the same hash on the wire as {a} on line 23; rename"
-        )),
+        found[0].contains(&format!("name: has the same hash on the wire as {a} on line 23; rename")),
         "{found:?}"
     );
 }
@@ -268,23 +218,8 @@ fn a_service_that_nobody_takes_over_is_warned_of() {
 #[test]
 fn no_mutation_of_a_good_file_panics_or_passes_with_an_error() {
     let mut random = fastrand::Rng::with_seed(7);
-    let tokens = [
-        "[",
-        "]",
-        "\"",
-        "=",
-        "\n",
-        "0",
-        "-1",
-        "nodes",
-        "[[services]]",
-        "{",
-        "}",
-        "'",
-        "#",
-        "\u{e9}",
-        ".",
-    ];
+    let tokens =
+        ["[", "]", "\"", "=", "\n", "0", "-1", "nodes", "[[services]]", "{", "}", "'", "#", "\u{e9}", "."];
     for round in 0..4000 {
         let base = if round % 2 == 0 { SMALL } else { EXAMPLE };
         let mut text: Vec<char> = base.chars().collect();
@@ -293,29 +228,15 @@ fn no_mutation_of_a_good_file_panics_or_passes_with_an_error() {
             match random.u8(0..4) {
                 _ if text.is_empty() => break,
                 0 => drop(text.remove(at)),
-                1 => drop(
-                    text.splice(at..at, random.choice(tokens).unwrap().chars())
-                        .count(),
-                ),
+                1 => drop(text.splice(at..at, random.choice(tokens).unwrap().chars()).count()),
                 2 => text.truncate(at.max(1)),
                 _ => text[at] = random.char('\0'..='\u{7f}'),
             }
         }
         let text: String = text.into_iter().collect();
         let checked = check(&text);
-        assert_eq!(
-            checked.config.is_some(),
-            checked.diagnostics.count(Severity::Error) == 0,
-            "{text}"
-        );
+        assert_eq!(checked.config.is_some(), checked.diagnostics.count(Severity::Error) == 0, "{text}");
         let lines = text.lines().count().max(1) + 1;
-        assert!(
-            checked
-                .diagnostics
-                .0
-                .iter()
-                .all(|finding| (1..=lines).contains(&finding.line)),
-            "{text}"
-        );
+        assert!(checked.diagnostics.0.iter().all(|finding| (1..=lines).contains(&finding.line)), "{text}");
     }
 }

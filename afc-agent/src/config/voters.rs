@@ -18,36 +18,25 @@ pub(super) fn candidates(
 ) -> Vec<NodeId> {
     let spare = |node: &&NodeConfig| node.role == Role::Member && !homes.contains(&node.id);
     let backups = backups.unwrap_or_else(|| nodes.iter().filter(spare).map(|node| node.id).collect());
-    std::iter::once(home)
-        .chain(backups.into_iter().take(MAX_BACKUPS))
-        .collect()
+    std::iter::once(home).chain(backups.into_iter().take(MAX_BACKUPS)).collect()
 }
 
 /// Everybody with a vote up to seven; beyond, the candidates and further nodes by rendezvous hashing.
 pub(super) fn voters(service: &str, candidates: &[NodeId], nodes: &[NodeConfig]) -> Vec<NodeId> {
-    let mut others: Vec<_> = nodes
-        .iter()
-        .filter(|node| node.role.votes() && !candidates.contains(&node.id))
-        .collect();
+    let mut others: Vec<_> =
+        nodes.iter().filter(|node| node.role.votes() && !candidates.contains(&node.id)).collect();
     if candidates.len() + others.len() > MAX_VOTERS {
         others.sort_by_cached_key(|node| std::cmp::Reverse(score(service, &node.name)));
     }
-    let mut voters: Vec<_> = candidates
-        .iter()
-        .copied()
-        .chain(others.into_iter().map(|node| node.id))
-        .take(MAX_VOTERS)
-        .collect();
+    let mut voters: Vec<_> =
+        candidates.iter().copied().chain(others.into_iter().map(|node| node.id)).take(MAX_VOTERS).collect();
     voters.sort_unstable();
     voters
 }
 
 fn score(service: &str, node: &str) -> [u8; 32] {
     let mut hasher = blake3::Hasher::new();
-    hasher
-        .update(service.as_bytes())
-        .update(&[0])
-        .update(node.as_bytes());
+    hasher.update(service.as_bytes()).update(&[0]).update(node.as_bytes());
     *hasher.finalize().as_bytes()
 }
 
@@ -73,26 +62,11 @@ mod tests {
 
     #[test]
     fn the_default_backups_are_the_members_without_a_home_service() {
-        let nodes = nodes(&[
-            Role::Member,
-            Role::Member,
-            Role::Member,
-            Role::Witness,
-            Role::Member,
-            Role::Gateway,
-        ]);
-        assert_eq!(
-            candidates(NodeId(2), None, &nodes, &ids(&[1, 2])),
-            ids(&[2, 3, 5])
-        );
-        assert_eq!(
-            candidates(NodeId(2), Some(ids(&[5, 1])), &nodes, &ids(&[1, 2])),
-            ids(&[2, 5, 1])
-        );
-        assert_eq!(
-            candidates(NodeId(2), Some(vec![]), &nodes, &ids(&[1, 2])),
-            ids(&[2])
-        );
+        let nodes =
+            nodes(&[Role::Member, Role::Member, Role::Member, Role::Witness, Role::Member, Role::Gateway]);
+        assert_eq!(candidates(NodeId(2), None, &nodes, &ids(&[1, 2])), ids(&[2, 3, 5]));
+        assert_eq!(candidates(NodeId(2), Some(ids(&[5, 1])), &nodes, &ids(&[1, 2])), ids(&[2, 5, 1]));
+        assert_eq!(candidates(NodeId(2), Some(vec![]), &nodes, &ids(&[1, 2])), ids(&[2]));
     }
 
     #[test]
@@ -109,13 +83,9 @@ mod tests {
         assert_eq!(chosen.len(), MAX_VOTERS);
         assert!(candidates.iter().all(|id| chosen.contains(id)));
         assert!(chosen.is_sorted());
-        let spread: std::collections::BTreeSet<_> = (0..40)
-            .flat_map(|n| voters(&format!("web-{n}"), &candidates, &nodes))
-            .collect();
-        assert!(
-            spread.len() > 30,
-            "the same few nodes vote for everything: {spread:?}"
-        );
+        let spread: std::collections::BTreeSet<_> =
+            (0..40).flat_map(|n| voters(&format!("web-{n}"), &candidates, &nodes)).collect();
+        assert!(spread.len() > 30, "the same few nodes vote for everything: {spread:?}");
     }
 
     #[test]
@@ -124,10 +94,7 @@ mod tests {
         let after = nodes(&[Role::Member; 21]);
         for service in 0..50 {
             let name = format!("web-{service}");
-            let (old, new) = (
-                voters(&name, &ids(&[1, 2]), &before),
-                voters(&name, &ids(&[1, 2]), &after),
-            );
+            let (old, new) = (voters(&name, &ids(&[1, 2]), &before), voters(&name, &ids(&[1, 2]), &after));
             assert!(old.iter().filter(|id| !new.contains(id)).count() <= 1);
         }
     }

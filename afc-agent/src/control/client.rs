@@ -68,14 +68,8 @@ impl Client {
             stream.set_write_timeout(Some(TIMEOUT))?;
             Ok(stream)
         });
-        let stream = connected.map_err(|source| ClientError::Connect {
-            path: path.to_owned(),
-            source,
-        })?;
-        Ok(Self {
-            path: path.to_owned(),
-            stream: BufReader::new(stream),
-        })
+        let stream = connected.map_err(|source| ClientError::Connect { path: path.to_owned(), source })?;
+        Ok(Self { path: path.to_owned(), stream: BufReader::new(stream) })
     }
 
     /// The agent's view of the cluster.
@@ -98,8 +92,7 @@ impl Client {
     /// There was no answer, or another.
     pub fn events(mut self, after: u64) -> Result<EventBatch, ClientError> {
         self.send(&Request::Events { after, follow: false })?;
-        self.receive_events()?
-            .ok_or_else(|| self.talk(io::ErrorKind::UnexpectedEof.into()))
+        self.receive_events()?.ok_or_else(|| self.talk(io::ErrorKind::UnexpectedEof.into()))
     }
 
     /// Gives `show` what happened and then what happens, until it fails or the agent ends.
@@ -135,34 +128,20 @@ impl Client {
     fn send(&mut self, request: &Request) -> Result<(), ClientError> {
         let mut line = serde_json::to_string(request).expect("a request is made of names and numbers");
         line.push('\n');
-        self.stream
-            .get_mut()
-            .write_all(line.as_bytes())
-            .map_err(|source| self.talk(source))
+        self.stream.get_mut().write_all(line.as_bytes()).map_err(|source| self.talk(source))
     }
 
     /// `None` when the agent hung up.
     fn receive(&mut self) -> Result<Option<Response>, ClientError> {
         let mut line = String::new();
-        if self
-            .stream
-            .read_line(&mut line)
-            .map_err(|source| self.talk(source))?
-            == 0
-        {
+        if self.stream.read_line(&mut line).map_err(|source| self.talk(source))? == 0 {
             return Ok(None);
         }
         let response = serde_json::from_str(&line);
-        response.map(Some).map_err(|source| ClientError::Understand {
-            path: self.path.clone(),
-            source,
-        })
+        response.map(Some).map_err(|source| ClientError::Understand { path: self.path.clone(), source })
     }
 
     fn talk(&self, source: io::Error) -> ClientError {
-        ClientError::Talk {
-            path: self.path.clone(),
-            source,
-        }
+        ClientError::Talk { path: self.path.clone(), source }
     }
 }

@@ -57,14 +57,8 @@ impl ControlServer {
     pub fn bind(path: &Path) -> Result<Self, BindError> {
         let (listener, file) = socket::bind(path)?;
         let listener = UnixListener::from_std(listener);
-        let listener = listener.map_err(|source| BindError::Listen {
-            path: path.to_owned(),
-            source,
-        })?;
-        Ok(Self {
-            listener,
-            _file: file,
-        })
+        let listener = listener.map_err(|source| BindError::Listen { path: path.to_owned(), source })?;
+        Ok(Self { listener, _file: file })
     }
 
     /// Answers clients until it is cancelled.
@@ -91,9 +85,7 @@ impl ControlServer {
 
 /// Tells a client too many so, if it takes it at once.
 fn refuse(stream: &UnixStream) {
-    let refusal = Response::Error(format!(
-        "{MAX_CLIENTS} clients are connected already; try again later"
-    ));
+    let refusal = Response::Error(format!("{MAX_CLIENTS} clients are connected already; try again later"));
     if let Err(error) = stream.try_write(line(&refusal).as_bytes()) {
         debug!(%error, "a control client too many did not wait for its refusal");
     }
@@ -102,10 +94,7 @@ fn refuse(stream: &UnixStream) {
 /// One client, until it hangs up or breaks a rule.
 async fn serve<S: StatusSource>(stream: UnixStream, source: Arc<S>) {
     let (read, write) = stream.into_split();
-    let mut client = Client {
-        read: BufReader::new(read),
-        write,
-    };
+    let mut client = Client { read: BufReader::new(read), write };
     if let Err(error) = client.serve(&*source).await {
         debug!(%error, "hung up on a control client");
     }
@@ -127,10 +116,7 @@ impl Client {
                 Ok(Request::Events { after, follow: true }) => {
                     return self.follow(after, source.events()).await;
                 }
-                Err(error) => {
-                    self.send(&Response::Error(format!("not understood: {error}")))
-                        .await?
-                }
+                Err(error) => self.send(&Response::Error(format!("not understood: {error}"))).await?,
             }
         }
         Ok(())
@@ -146,14 +132,9 @@ impl Client {
             Some(b'\n') => Ok(Some(text)),
             None => Ok(None),
             Some(_) if text.len() > MAX_REQUEST_BYTES => {
-                self.send(&Response::Error(format!(
-                    "a request has at most {MAX_REQUEST_BYTES} bytes"
-                )))
-                .await?;
-                Err(io::Error::new(
-                    io::ErrorKind::InvalidData,
-                    "a request is too long",
-                ))
+                self.send(&Response::Error(format!("a request has at most {MAX_REQUEST_BYTES} bytes")))
+                    .await?;
+                Err(io::Error::new(io::ErrorKind::InvalidData, "a request is too long"))
             }
             Some(_) => Err(io::ErrorKind::UnexpectedEof.into()),
         }

@@ -110,10 +110,7 @@ impl From<Mode> for AttachedMode {
 
 /// Gives a pinned link the new program, atomically.
 fn replace(program: &mut Xdp, link: &Link, pin: &Path) -> Result<(), DatapathError> {
-    let refused = |source| DatapathError::XdpRefused {
-        name: link.name.clone(),
-        source: Box::new(source),
-    };
+    let refused = |source| DatapathError::XdpRefused { name: link.name.clone(), source: Box::new(source) };
     let unusable = |error| DatapathError::pin(pin, io::Error::other(error));
     let pinned = PinnedLink::from_pin(pin).map_err(unusable)?;
     let old = XdpLink::try_from(FdLink::from(pinned)).map_err(unusable)?;
@@ -149,17 +146,11 @@ fn create(program: &mut Xdp, link: &Link, mode: Mode, pin: &Path) -> Result<(), 
         Mode::Native => XdpMode::Driver,
         Mode::Generic => XdpMode::Skb,
     };
-    let id = program
-        .attach_to_if_index(link.ifindex, flags)
-        .map_err(|error| refused(link, mode, error))?;
-    let created = program
-        .take_link(id)
-        .map_err(|error| refused(link, mode, error))?;
+    let id = program.attach_to_if_index(link.ifindex, flags).map_err(|error| refused(link, mode, error))?;
+    let created = program.take_link(id).map_err(|error| refused(link, mode, error))?;
     // aya falls back to netlink on EINVAL; dropping that link detaches it.
     let created = FdLink::try_from(created).map_err(|_| DatapathError::NotALink { name: name() })?;
-    created
-        .pin(pin)
-        .map_err(|error| DatapathError::pin(pin, io::Error::other(error)))?;
+    created.pin(pin).map_err(|error| DatapathError::pin(pin, io::Error::other(error)))?;
     Ok(())
 }
 
@@ -168,17 +159,9 @@ fn refused(link: &Link, mode: Mode, error: ProgramError) -> DatapathError {
     match system_error(&source) {
         Some(libc::EBUSY | libc::EEXIST) => {
             let xdp = Link::find(&link.name).ok().and_then(|link| link.xdp);
-            other_program(
-                link,
-                xdp.unwrap_or(Attached {
-                    mode: AttachedMode::Other,
-                    program_id: 0,
-                }),
-            )
+            other_program(link, xdp.unwrap_or(Attached { mode: AttachedMode::Other, program_id: 0 }))
         }
-        Some(libc::EPERM | libc::EACCES) => DatapathError::NoPermission {
-            what: "attach XDP programs",
-        },
+        Some(libc::EPERM | libc::EACCES) => DatapathError::NoPermission { what: "attach XDP programs" },
         _ => match mode {
             Mode::Native => DatapathError::NativeRefused { name, source },
             Mode::Generic => DatapathError::XdpRefused { name, source },
@@ -201,16 +184,12 @@ pub(super) fn system_error(error: &(dyn std::error::Error + 'static)) -> Option<
 /// Says what is in the way and how to remove it.
 fn other_program(link: &Link, xdp: Attached) -> DatapathError {
     let id = xdp.program_id;
-    let known = loaded_programs()
-        .filter_map(Result::ok)
-        .find(|program| program.id() == id);
+    let known = loaded_programs().filter_map(Result::ok).find(|program| program.id() == id);
     let program = match known.as_ref().and_then(|program| program.name_as_str()) {
         Some(name) => format!("{name}, id {id}"),
         None => format!("id {id}"),
     };
-    let holder = loaded_links()
-        .filter_map(Result::ok)
-        .find(|held| id != 0 && held.program_id() == id);
+    let holder = loaded_links().filter_map(Result::ok).find(|held| id != 0 && held.program_id() == id);
     let fix = match (holder, xdp.mode) {
         (Some(holder), _) => format!("bpftool link detach id {}", holder.id()),
         (None, AttachedMode::Generic) => format!("ip link set dev {} xdpgeneric off", link.name),
@@ -218,11 +197,7 @@ fn other_program(link: &Link, xdp: Attached) -> DatapathError {
             format!("ip link set dev {} xdp off", link.name)
         }
     };
-    DatapathError::OtherProgram {
-        name: link.name.clone(),
-        program,
-        fix,
-    }
+    DatapathError::OtherProgram { name: link.name.clone(), program, fix }
 }
 
 #[cfg(test)]
@@ -236,11 +211,7 @@ mod tests {
             (WantedMode::Auto, Peer::None, both),
             (WantedMode::Auto, Peer::Seen(Some(AttachedMode::Native)), both),
             (WantedMode::Auto, Peer::Seen(Some(AttachedMode::Other)), both),
-            (
-                WantedMode::Auto,
-                Peer::Seen(Some(AttachedMode::Generic)),
-                &[Mode::Generic],
-            ),
+            (WantedMode::Auto, Peer::Seen(Some(AttachedMode::Generic)), &[Mode::Generic]),
             (WantedMode::Auto, Peer::Seen(None), &[Mode::Generic]),
             (WantedMode::Auto, Peer::Unknown, &[Mode::Generic]),
             (WantedMode::Native, Peer::Seen(None), &[Mode::Native]),

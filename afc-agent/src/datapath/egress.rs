@@ -48,11 +48,7 @@ pub(super) fn attach(
     hook: EgressHook,
     pin: &Path,
 ) -> Result<bool, DatapathError> {
-    if hook.is_tcx() {
-        attach_tcx(program, link, pin)
-    } else {
-        attach_clsact(program, link)
-    }
+    if hook.is_tcx() { attach_tcx(program, link, pin) } else { attach_clsact(program, link) }
 }
 
 /// Takes off what `attach` left on a clsact qdisc. A tcx link goes with its pin.
@@ -78,16 +74,11 @@ fn attach_tcx(program: &mut SchedClassifier, link: &Link, pin: &Path) -> Result<
     pins::remove_link(pin)?;
     // First, so that no other program lets pass what the fence would stop.
     let options = TcAttachOptions::TcxOrder(LinkOrder::first());
-    let id = program
-        .attach_with_options(&link.name, TcAttachType::Egress, options)
-        .map_err(refused)?;
+    let id = program.attach_with_options(&link.name, TcAttachType::Egress, options).map_err(refused)?;
     let created = program.take_link(id).map_err(refused)?;
-    let created = FdLink::try_from(created).map_err(|_| DatapathError::NotALink {
-        name: link.name.clone(),
-    })?;
-    created
-        .pin(pin)
-        .map_err(|error| DatapathError::pin(pin, io::Error::other(error)))?;
+    let created =
+        FdLink::try_from(created).map_err(|_| DatapathError::NotALink { name: link.name.clone() })?;
+    created.pin(pin).map_err(|error| DatapathError::pin(pin, io::Error::other(error)))?;
     Ok(true)
 }
 
@@ -97,25 +88,13 @@ fn attach_clsact(program: &mut SchedClassifier, link: &Link) -> Result<bool, Dat
         Err(error) if system_error(&error) != Some(libc::EEXIST) => return Err(refused(error.into())),
         Ok(()) | Err(_) => {}
     }
-    let old = filter_of(link).map_err(|source| DatapathError::Netlink {
-        name: link.name.clone(),
-        source,
-    })?;
+    let old = filter_of(link).map_err(|source| DatapathError::Netlink { name: link.name.clone(), source })?;
     let (id, is_new) = match program.attach_to_link(old) {
         Ok(id) => (id, false),
         Err(_nothing_to_replace) => {
-            let options = NlOptions {
-                priority: PRIORITY,
-                handle: HANDLE,
-                classid: None,
-            };
+            let options = NlOptions { priority: PRIORITY, handle: HANDLE, classid: None };
             let options = TcAttachOptions::Netlink(options);
-            (
-                program
-                    .attach_with_options(&link.name, TcAttachType::Egress, options)
-                    .map_err(refused)?,
-                true,
-            )
+            (program.attach_with_options(&link.name, TcAttachType::Egress, options).map_err(refused)?, true)
         }
     };
     // Dropping the link would detach it.
@@ -129,8 +108,5 @@ fn filter_of(link: &Link) -> io::Result<SchedClassifierLink> {
 }
 
 fn refused(link: &Link, source: ProgramError) -> DatapathError {
-    DatapathError::Egress {
-        name: link.name.clone(),
-        source: Box::new(source),
-    }
+    DatapathError::Egress { name: link.name.clone(), source: Box::new(source) }
 }

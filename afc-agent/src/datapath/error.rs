@@ -133,6 +133,10 @@ pub enum DatapathError {
         /// aya's error.
         source: Box<ProgramError>,
     },
+    /// The ring of the kernel's traces could not be read.
+    #[cfg(feature = "trace")]
+    #[error("the kernel's traces can't be read: {0}: build afc without the feature trace")]
+    Trace(#[source] aya_log::Error),
     /// The fast half was taken before.
     #[error("the fast maps of this data path are taken: there is one fast-path thread")]
     FastTaken,
@@ -140,16 +144,10 @@ pub enum DatapathError {
 
 impl DatapathError {
     pub(super) fn map(name: &'static str, source: impl Into<MapError>) -> Self {
-        Self::Map {
-            name,
-            source: Box::new(source.into()),
-        }
+        Self::Map { name, source: Box::new(source.into()) }
     }
 
     pub(super) fn pin(path: impl Into<PathBuf>, source: io::Error) -> Self {
-        Self::Pin {
-            path: path.into(),
-            source,
-        }
+        Self::Pin { path: path.into(), source }
     }
 }

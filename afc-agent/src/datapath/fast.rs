@@ -67,19 +67,9 @@ pub struct FastMaps {
 
 impl FastMaps {
     pub(super) fn new(view: View, holdings: Array<MapData, Holding>, events: RingBuf<MapData>) -> Self {
-        let incarnation = view
-            .shared
-            .control
-            .word(0, offset_of!(Control, incarnation))
-            .load(Acquire);
+        let incarnation = view.shared.control.word(0, offset_of!(Control, incarnation)).load(Acquire);
         let held = HeldList::restore(&view);
-        Self {
-            view,
-            holdings,
-            events,
-            incarnation,
-            held,
-        }
+        Self { view, holdings, events, incarnation, held }
     }
 
     /// A reader of the same maps, for other threads.
@@ -130,11 +120,7 @@ impl FastMaps {
     pub fn clear(&mut self) -> Result<(), FastError> {
         for index in 0..MAX_SERVICES {
             self.drop_holding(index)?;
-            self.view
-                .shared
-                .serving
-                .word(index, offset_of!(Serving, word))
-                .store(0, Release);
+            self.view.shared.serving.word(index, offset_of!(Serving, word)).store(0, Release);
             self.set_record(index, Record::default());
         }
         Ok(())
@@ -145,17 +131,12 @@ impl FastMaps {
     /// # Errors
     /// The system call's error.
     pub fn holding(&self, index: u32) -> Result<Holding, FastError> {
-        self.holdings
-            .get(&index, LOCKED)
-            .map_err(|source| FastError::Holding { index, source })
+        self.holdings.get(&index, LOCKED).map_err(|source| FastError::Holding { index, source })
     }
 
     /// Services that are listed as held: the ids and indices.
     pub fn held(&self) -> impl Iterator<Item = (ServiceId, u32)> + '_ {
-        self.held
-            .places()
-            .iter()
-            .map(|held| (ServiceId(held.service), held.index_plus_one - 1))
+        self.held.places().iter().map(|held| (ServiceId(held.service), held.index_plus_one - 1))
     }
 
     /// Who serves a service, and until when this node may if it is the owner.
@@ -179,11 +160,7 @@ impl FastMaps {
 
     /// Lets this node serve until then without any grant: best effort, and clusters of one.
     pub fn extend_lease(&self, index: u32, until_ns: u64) {
-        self.view
-            .shared
-            .serving
-            .word(index, offset_of!(Serving, lease_until_ns))
-            .store(until_ns, Release);
+        self.view.shared.serving.word(index, offset_of!(Serving, lease_until_ns)).store(until_ns, Release);
     }
 
     /// The voter's record of a service.
@@ -213,11 +190,7 @@ impl FastMaps {
 
     /// Lets the kernel speak for this agent until then.
     pub fn set_agent_until(&self, until_ns: u64) {
-        self.view
-            .shared
-            .control
-            .word(0, offset_of!(Control, agent_until_ns))
-            .store(until_ns, Release);
+        self.view.shared.control.word(0, offset_of!(Control, agent_until_ns)).store(until_ns, Release);
     }
 
     /// Until when the kernel speaks for the agent.
@@ -229,20 +202,12 @@ impl FastMaps {
     /// with [`Leases::CarriedOver`].
     pub fn set_incarnation(&mut self, incarnation: u64) {
         self.incarnation = incarnation;
-        self.view
-            .shared
-            .control
-            .word(0, offset_of!(Control, incarnation))
-            .store(incarnation, Release);
+        self.view.shared.control.word(0, offset_of!(Control, incarnation)).store(incarnation, Release);
     }
 
     /// The flags of the kernel's REPLYs, of [`afc_ebpf::wire::flag`].
     pub fn set_flags(&self, flags: u16) {
-        self.view
-            .shared
-            .control
-            .half(0, offset_of!(Control, flags))
-            .store(u32::from(flags), Release);
+        self.view.shared.control.half(0, offset_of!(Control, flags)).store(u32::from(flags), Release);
     }
 
     /// The next state change that the kernel told, if any.
@@ -270,9 +235,7 @@ impl FastMaps {
     }
 
     fn write(&mut self, index: u32, holding: &Holding) -> Result<(), FastError> {
-        self.holdings
-            .set(index, holding, LOCKED)
-            .map_err(|source| FastError::Holding { index, source })
+        self.holdings.set(index, holding, LOCKED).map_err(|source| FastError::Holding { index, source })
     }
 }
 
@@ -285,10 +248,7 @@ struct HeldList {
 impl HeldList {
     /// The list that an earlier agent left, without the gap or the double that it may have died on.
     fn restore(view: &View) -> Self {
-        let mut list = Self {
-            places: [Held::default(); MAX_HELD as usize],
-            used: 0,
-        };
+        let mut list = Self { places: [Held::default(); MAX_HELD as usize], used: 0 };
         for place in 0..MAX_HELD {
             let held = from_word(view.shared.held.word(place, 0).load(Acquire));
             if held.index_plus_one != 0 && !list.lists(held.index_plus_one - 1) {
@@ -316,10 +276,7 @@ impl HeldList {
             return Ok(());
         }
         let place = self.places.get_mut(self.used).ok_or(FastError::ListFull)?;
-        *place = Held {
-            service: service.0,
-            index_plus_one: index + 1,
-        };
+        *place = Held { service: service.0, index_plus_one: index + 1 };
         self.store(view, self.used);
         self.used += 1;
         self.store_pages(view);
@@ -329,11 +286,7 @@ impl HeldList {
     /// The last entry takes the free place, before its own is emptied: the kernel may list it twice for a moment, but
     /// never misses it.
     fn remove(&mut self, view: &View, index: u32) {
-        let Some(place) = self
-            .places()
-            .iter()
-            .position(|held| held.index_plus_one == index + 1)
-        else {
+        let Some(place) = self.places().iter().position(|held| held.index_plus_one == index + 1) else {
             return;
         };
         self.used -= 1;
@@ -345,18 +298,12 @@ impl HeldList {
     }
 
     fn store(&self, view: &View, place: usize) {
-        view.shared
-            .held
-            .word(place as u32, 0)
-            .store(to_word(self.places[place]), Release);
+        view.shared.held.word(place as u32, 0).store(to_word(self.places[place]), Release);
     }
 
     fn store_pages(&self, view: &View) {
         let pages = self.used.div_ceil(SLOTS) as u32;
-        view.shared
-            .control
-            .half(0, offset_of!(Control, held_pages))
-            .store(pages, Release);
+        view.shared.control.half(0, offset_of!(Control, held_pages)).store(pages, Release);
     }
 }
 
@@ -370,10 +317,7 @@ fn to_word(held: Held) -> u64 {
 
 fn from_word(word: u64) -> Held {
     let [a, b, c, d, e, f, g, h] = word.to_ne_bytes();
-    Held {
-        service: u32::from_ne_bytes([a, b, c, d]),
-        index_plus_one: u32::from_ne_bytes([e, f, g, h]),
-    }
+    Held { service: u32::from_ne_bytes([a, b, c, d]), index_plus_one: u32::from_ne_bytes([e, f, g, h]) }
 }
 
 /// Held places written as one word must look to the kernel like the struct.

@@ -1,9 +1,6 @@
 //! What the kernel says about an interface, asked over netlink: its link address, its XDP program, and for a veth the
 //! other end, be it in another namespace.
-#![expect(
-    clippy::wildcard_enum_match_arm,
-    reason = "netlink's attributes are open-ended"
-)]
+#![expect(clippy::wildcard_enum_match_arm, reason = "netlink's attributes are open-ended")]
 
 use std::io;
 
@@ -58,10 +55,7 @@ pub(super) enum Peer {
 impl Link {
     /// Asks for the interface of this name.
     pub(super) fn find(name: &str) -> Result<Self, DatapathError> {
-        let netlink = |source| DatapathError::Netlink {
-            name: name.into(),
-            source,
-        };
+        let netlink = |source| DatapathError::Netlink { name: name.into(), source };
         let mut request = LinkMessage::default();
         request.attributes.push(LinkAttribute::IfName(name.into()));
         let answer = match ask(request) {

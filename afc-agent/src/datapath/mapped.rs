@@ -23,22 +23,10 @@ pub(super) struct Mapped<T> {
 impl<T> Mapped<T> {
     /// Maps all entries, and touches every page, so that the fast path takes no page fault.
     pub(super) fn new(map: &MapData, entries: u32) -> io::Result<Self> {
-        const {
-            assert!(
-                size_of::<T>().is_multiple_of(8),
-                "an array map rounds its values up to eight bytes"
-            )
-        };
+        const { assert!(size_of::<T>().is_multiple_of(8), "an array map rounds its values up to eight bytes") };
         let bytes = (entries as usize * size_of::<T>()).next_multiple_of(page_bytes());
-        let memory = MmapOptions::new()
-            .len(bytes)
-            .populate()
-            .map_raw(map.fd().as_fd().as_raw_fd())?;
-        Ok(Self {
-            memory,
-            entries,
-            value: PhantomData,
-        })
+        let memory = MmapOptions::new().len(bytes).populate().map_raw(map.fd().as_fd().as_raw_fd())?;
+        Ok(Self { memory, entries, value: PhantomData })
     }
 
     /// The eight bytes at `offset` of entry `index`.
@@ -58,16 +46,9 @@ impl<T> Mapped<T> {
 
     fn place(&self, index: u32, offset: usize, bytes: usize) -> *mut u8 {
         assert!(index < self.entries, "index {index} of {}", self.entries);
-        assert!(
-            offset.is_multiple_of(bytes) && offset + bytes <= size_of::<T>(),
-            "a field of the value"
-        );
+        assert!(offset.is_multiple_of(bytes) && offset + bytes <= size_of::<T>(), "a field of the value");
         // SAFETY: entry and field lie within the mapping.
-        unsafe {
-            self.memory
-                .as_mut_ptr()
-                .add(index as usize * size_of::<T>() + offset)
-        }
+        unsafe { self.memory.as_mut_ptr().add(index as usize * size_of::<T>() + offset) }
     }
 }
 

@@ -51,12 +51,8 @@ impl Object {
 
     /// Has the kernel verify the programs.
     pub(super) fn load_programs(&mut self) -> Result<(), DatapathError> {
-        self.xdp()?
-            .load()
-            .map_err(|error| refused(name::XDP_PROGRAM, error))?;
-        self.egress()?
-            .load()
-            .map_err(|error| refused(name::EGRESS_PROGRAM, error))
+        self.xdp()?.load().map_err(|error| refused(name::XDP_PROGRAM, error))?;
+        self.egress()?.load().map_err(|error| refused(name::EGRESS_PROGRAM, error))
     }
 
     /// Takes a map out of the object, as what it is to be used as.
@@ -64,39 +60,32 @@ impl Object {
     where
         M: TryFrom<Map, Error = aya::maps::MapError>,
     {
-        let map = self
-            .0
-            .take_map(name)
-            .expect("the object has every map, each is taken once");
+        let map = self.0.take_map(name).expect("the object has every map, each is taken once");
         map.try_into().map_err(|source| DatapathError::map(name, source))
     }
 
     /// The XDP program.
     pub(super) fn xdp(&mut self) -> Result<&mut Xdp, DatapathError> {
         let program = self.0.program_mut(name::XDP_PROGRAM).expect("the object has it");
-        program
-            .try_into()
-            .map_err(|error| refused(name::XDP_PROGRAM, error))
+        program.try_into().map_err(|error| refused(name::XDP_PROGRAM, error))
     }
 
     /// The tc egress program.
     pub(super) fn egress(&mut self) -> Result<&mut SchedClassifier, DatapathError> {
-        let program = self
-            .0
-            .program_mut(name::EGRESS_PROGRAM)
-            .expect("the object has it");
-        program
-            .try_into()
-            .map_err(|error| refused(name::EGRESS_PROGRAM, error))
+        let program = self.0.program_mut(name::EGRESS_PROGRAM).expect("the object has it");
+        program.try_into().map_err(|error| refused(name::EGRESS_PROGRAM, error))
     }
 
     /// The kernel's number of the loaded XDP program.
     pub(super) fn xdp_id(&self) -> Result<u32, DatapathError> {
         let program = self.0.program(name::XDP_PROGRAM).expect("the object has it");
-        program
-            .info()
-            .map(|info| info.id())
-            .map_err(|error| refused(name::XDP_PROGRAM, error))
+        program.info().map(|info| info.id()).map_err(|error| refused(name::XDP_PROGRAM, error))
+    }
+
+    /// What reads the kernel's traces into this process's log.
+    #[cfg(feature = "trace")]
+    pub(super) fn tracer(&mut self) -> Result<super::Tracer, DatapathError> {
+        aya_log::EbpfLogger::init(&mut self.0).map_err(DatapathError::Trace)
     }
 
     /// A loaded program's descriptor.
@@ -107,18 +96,15 @@ impl Object {
 }
 
 fn refused(name: &'static str, error: ProgramError) -> DatapathError {
-    DatapathError::Program {
-        name,
-        source: Box::new(error),
-    }
+    DatapathError::Program { name, source: Box::new(error) }
 }
 
 fn refused_maps(error: EbpfError) -> DatapathError {
     let permission = [libc::EPERM, libc::EACCES];
     match system_error(&error as &(dyn Error + 'static)) {
-        Some(number) if permission.contains(&number) => DatapathError::NoPermission {
-            what: "create BPF maps",
-        },
+        Some(number) if permission.contains(&number) => {
+            DatapathError::NoPermission { what: "create BPF maps" }
+        }
         _ => DatapathError::Load(Box::new(error)),
     }
 }

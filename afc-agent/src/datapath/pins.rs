@@ -34,10 +34,8 @@ impl Pins {
         node: &str,
         layout: &str,
     ) -> Result<Self, DatapathError> {
-        ensure_bpffs(bpf_dir).map_err(|source| DatapathError::BpfDirectory {
-            path: bpf_dir.into(),
-            source,
-        })?;
+        ensure_bpffs(bpf_dir)
+            .map_err(|source| DatapathError::BpfDirectory { path: bpf_dir.into(), source })?;
         let node = bpf_dir.join(format!("afc-{}-{}", escape(cluster), escape(node)));
         let layout = node.join(layout);
         let links = layout.join("links");
@@ -75,9 +73,7 @@ impl Pins {
 
     /// Removes every other layout's maps.
     pub(super) fn remove_other_layouts(&self) -> Result<(), DatapathError> {
-        self.other_layouts()?
-            .iter()
-            .try_for_each(|layout| remove_tree(layout))
+        self.other_layouts()?.iter().try_for_each(|layout| remove_tree(layout))
     }
 
     /// Detaches and removes the links that are not in `kept`.
@@ -149,10 +145,7 @@ fn escape(name: &str) -> String {
 }
 
 fn create_private(directory: &Path) -> io::Result<()> {
-    fs::DirBuilder::new()
-        .recursive(true)
-        .mode(0o700)
-        .create(directory)
+    fs::DirBuilder::new().recursive(true).mode(0o700).create(directory)
 }
 
 fn ensure_bpffs(directory: &Path) -> io::Result<()> {
@@ -163,19 +156,9 @@ fn ensure_bpffs(directory: &Path) -> io::Result<()> {
     }
     // SAFETY: every string is NUL-terminated and outlives the call.
     let status = unsafe {
-        libc::mount(
-            c"bpf".as_ptr(),
-            target.as_ptr(),
-            c"bpf".as_ptr(),
-            0,
-            c"mode=0700".as_ptr().cast(),
-        )
+        libc::mount(c"bpf".as_ptr(), target.as_ptr(), c"bpf".as_ptr(), 0, c"mode=0700".as_ptr().cast())
     };
-    if status == 0 {
-        Ok(())
-    } else {
-        Err(io::Error::last_os_error())
-    }
+    if status == 0 { Ok(()) } else { Err(io::Error::last_os_error()) }
 }
 
 fn is_bpffs(directory: &CString) -> io::Result<bool> {

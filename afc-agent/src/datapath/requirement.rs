@@ -44,14 +44,10 @@ fn release() -> String {
 fn check_capabilities(effective: u64) -> Result<(), DatapathError> {
     let bpf = capability::BPF | capability::PERFMON;
     if effective & capability::SYS_ADMIN == 0 && effective & bpf != bpf {
-        return Err(DatapathError::NoPermission {
-            what: "load BPF programs",
-        });
+        return Err(DatapathError::NoPermission { what: "load BPF programs" });
     }
     if effective & capability::NET_ADMIN == 0 {
-        return Err(DatapathError::NoPermission {
-            what: "attach BPF programs to interfaces",
-        });
+        return Err(DatapathError::NoPermission { what: "attach BPF programs to interfaces" });
     }
     Ok(())
 }
@@ -60,17 +56,13 @@ fn check_capabilities(effective: u64) -> Result<(), DatapathError> {
 fn effective_capabilities() -> u64 {
     let status = fs::read_to_string("/proc/self/status").unwrap_or_default();
     let line = status.lines().find_map(|line| line.strip_prefix("CapEff:"));
-    line.and_then(|hex| u64::from_str_radix(hex.trim(), 16).ok())
-        .unwrap_or(u64::MAX)
+    line.and_then(|hex| u64::from_str_radix(hex.trim(), 16).ok()).unwrap_or(u64::MAX)
 }
 
 /// Before Linux 5.11, and still where memory cgroups are off, maps count against RLIMIT_MEMLOCK. A refusal is harmless
 /// on newer kernels, and on older ones shows as a refused map.
 fn raise_memory_limit() {
-    let limit = libc::rlimit {
-        rlim_cur: libc::RLIM_INFINITY,
-        rlim_max: libc::RLIM_INFINITY,
-    };
+    let limit = libc::rlimit { rlim_cur: libc::RLIM_INFINITY, rlim_max: libc::RLIM_INFINITY };
     // SAFETY: `limit` is a valid rlimit to read.
     if unsafe { libc::setrlimit(libc::RLIMIT_MEMLOCK, &raw const limit) } != 0 {
         debug!(error = %std::io::Error::last_os_error(), "RLIMIT_MEMLOCK stays");

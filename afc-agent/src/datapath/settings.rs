@@ -43,15 +43,11 @@ impl Maps {
     }
 
     pub(super) fn settings(&self) -> Result<Settings, DatapathError> {
-        self.settings
-            .get(&0, 0)
-            .map_err(|source| DatapathError::map(name::SETTINGS, source))
+        self.settings.get(&0, 0).map_err(|source| DatapathError::map(name::SETTINGS, source))
     }
 
     pub(super) fn set_settings(&mut self, settings: &Settings) -> Result<(), DatapathError> {
-        self.settings
-            .set(0, settings, 0)
-            .map_err(|source| DatapathError::map(name::SETTINGS, source))
+        self.settings.set(0, settings, 0).map_err(|source| DatapathError::map(name::SETTINGS, source))
     }
 
     pub(super) fn set_services(&mut self, wanted: &BTreeMap<u32, u32>) -> Result<(), DatapathError> {
@@ -59,13 +55,9 @@ impl Maps {
     }
 
     pub(super) fn services(&self) -> Result<BTreeMap<ServiceId, u32>, DatapathError> {
-        let entries = self
-            .services
-            .iter()
-            .map(|entry| entry.map(|(service, index)| (ServiceId(service), index)));
-        entries
-            .collect::<Result<_, _>>()
-            .map_err(|source| DatapathError::map(name::SERVICES, source))
+        let entries =
+            self.services.iter().map(|entry| entry.map(|(service, index)| (ServiceId(service), index)));
+        entries.collect::<Result<_, _>>().map_err(|source| DatapathError::map(name::SERVICES, source))
     }
 
     pub(super) fn set_addresses(&mut self, wanted: &BTreeMap<u32, u32>) -> Result<(), DatapathError> {
@@ -73,14 +65,10 @@ impl Maps {
     }
 
     pub(super) fn set_interfaces(&mut self, wanted: &BTreeMap<u32, Mac>) -> Result<(), DatapathError> {
-        let values = wanted
-            .iter()
-            .map(|(ifindex, mac)| (*ifindex, Interface { mac: mac.0 }))
-            .collect();
+        let values = wanted.iter().map(|(ifindex, mac)| (*ifindex, Interface { mac: mac.0 })).collect();
         synchronise(&mut self.interfaces, &values)
             .map_err(|source| DatapathError::map(name::INTERFACES, source))?;
-        self.set_devices(wanted)
-            .map_err(|source| DatapathError::map(name::DEVICES, source))
+        self.set_devices(wanted).map_err(|source| DatapathError::map(name::DEVICES, source))
     }
 
     fn set_devices(&mut self, wanted: &BTreeMap<u32, Mac>) -> Result<(), MapError> {
@@ -98,10 +86,8 @@ impl Maps {
 
     pub(super) fn set_peers(&mut self, wanted: &[(NodeId, Peer)]) -> Result<(), DatapathError> {
         let failed = |source| DatapathError::map(name::PEERS, source);
-        let wanted: BTreeMap<u32, Peer> = wanted
-            .iter()
-            .map(|(node, peer)| (u32::from(node.0), *peer))
-            .collect();
+        let wanted: BTreeMap<u32, Peer> =
+            wanted.iter().map(|(node, peer)| (u32::from(node.0), *peer)).collect();
         for index in 0..self.peers.len() {
             let before = self.peers.get(&index, 0).map_err(failed)?;
             match wanted.get(&index) {
@@ -109,6 +95,16 @@ impl Maps {
                 None if before.address != 0 => self.peers.set(index, Peer::default(), 0).map_err(failed)?,
                 None => {}
             }
+        }
+        self.forget_members(|node| wanted.get(&node).is_some_and(|peer| peer.role == role::MEMBER))
+            .map_err(|source| DatapathError::map(name::MEMBERS, source))
+    }
+
+    /// Removes the link addresses of nodes that are no members any more: their packets may be sent on again.
+    fn forget_members(&mut self, is_member: impl Fn(u32) -> bool) -> Result<(), MapError> {
+        let known = self.members.iter().collect::<Result<Vec<(u64, u32)>, _>>()?;
+        for (mac, _node) in known.into_iter().filter(|(_mac, node)| !is_member(*node)) {
+            self.members.remove(&mac)?;
         }
         Ok(())
     }
@@ -125,21 +121,15 @@ impl Maps {
         if heard.word(index, offset_of!(Heard, mac)).load(Acquire) != 0 {
             return Ok(());
         }
-        let peer = self
-            .peers
-            .get(&index, 0)
-            .map_err(|source| DatapathError::map(name::PEERS, source))?;
+        let peer = self.peers.get(&index, 0).map_err(|source| DatapathError::map(name::PEERS, source))?;
         if peer.role == role::MEMBER {
             let inserted = self.members.insert(mac.0, index, 0);
             inserted.map_err(|source| DatapathError::map(name::MEMBERS, source))?;
         }
-        heard
-            .half(index, offset_of!(Heard, ifindex))
-            .store(ifindex, Release);
+        heard.half(index, offset_of!(Heard, ifindex)).store(ifindex, Release);
         // Lost against the kernel, which heard the node just now and knows better.
-        let _kernel_was_faster = heard
-            .word(index, offset_of!(Heard, mac))
-            .compare_exchange(0, mac.0, AcqRel, Acquire);
+        let _kernel_was_faster =
+            heard.word(index, offset_of!(Heard, mac)).compare_exchange(0, mac.0, AcqRel, Acquire);
         Ok(())
     }
 }

@@ -73,20 +73,13 @@ pub(super) fn detach_pinned_link(path: &Path) -> io::Result<()> {
         Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(()),
         Err(error) => return Err(error),
     };
-    let mut attribute = LinkDetach {
-        fd: fd.as_raw_fd() as u32,
-        padding: 0,
-    };
+    let mut attribute = LinkDetach { fd: fd.as_raw_fd() as u32, padding: 0 };
     bpf(BPF_LINK_DETACH, &mut attribute).map(drop)
 }
 
 fn object_get(path: &Path) -> io::Result<OwnedFd> {
     let path = CString::new(path.as_os_str().as_bytes())?;
-    let mut attribute = ObjectGet {
-        path: path.as_ptr() as u64,
-        fd: 0,
-        flags: 0,
-    };
+    let mut attribute = ObjectGet { path: path.as_ptr() as u64, fd: 0, flags: 0 };
     let fd = bpf(BPF_OBJ_GET, &mut attribute)?;
     // SAFETY: the kernel just made this descriptor for us.
     Ok(unsafe { OwnedFd::from_raw_fd(fd) })
@@ -96,9 +89,5 @@ fn object_get(path: &Path) -> io::Result<OwnedFd> {
 fn bpf<T>(command: libc::c_int, attribute: &mut T) -> io::Result<i32> {
     // SAFETY: the kernel reads and writes `attribute` within its size and what the two callers point it to.
     let result = unsafe { libc::syscall(libc::SYS_bpf, command, &raw mut *attribute, size_of::<T>()) };
-    if result < 0 {
-        Err(io::Error::last_os_error())
-    } else {
-        Ok(result as i32)
-    }
+    if result < 0 { Err(io::Error::last_os_error()) } else { Ok(result as i32) }
 }

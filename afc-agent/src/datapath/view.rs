@@ -82,9 +82,7 @@ impl View {
     pub fn serving(&self, index: u32) -> (OwnerWord, u64) {
         let serving = &self.shared.serving;
         let word = serving.word(index, offset_of!(Serving, word)).load(Acquire);
-        let until_ns = serving
-            .word(index, offset_of!(Serving, lease_until_ns))
-            .load(Acquire);
+        let until_ns = serving.word(index, offset_of!(Serving, lease_until_ns)).load(Acquire);
         (OwnerWord(word), until_ns)
     }
 
@@ -119,18 +117,12 @@ impl View {
     pub fn round_trips(&self, node: NodeId) -> [u32; rtt::BUCKETS] {
         let first = offset_of!(Heard, rtt);
         std::array::from_fn(|bucket| {
-            self.shared
-                .heard
-                .half(u32::from(node.0), first + 4 * bucket)
-                .load(Relaxed)
+            self.shared.heard.half(u32::from(node.0), first + 4 * bucket).load(Relaxed)
         })
     }
 
     /// Until when the kernel speaks for the agent, ns.
     pub fn agent_until(&self) -> u64 {
-        self.shared
-            .control
-            .word(0, offset_of!(Control, agent_until_ns))
-            .load(Acquire)
+        self.shared.control.word(0, offset_of!(Control, agent_until_ns)).load(Acquire)
     }
 }

@@ -44,9 +44,7 @@ impl Engine {
         if holding.stage != Stage::Owner || !holding.announce.is_due(now_ns) {
             return;
         }
-        let every_ns = interval_ns
-            .saturating_mul(ANNOUNCE_EVERY)
-            .clamp(ANNOUNCE_MIN_NS, ANNOUNCE_MAX_NS);
+        let every_ns = interval_ns.saturating_mul(ANNOUNCE_EVERY).clamp(ANNOUNCE_MIN_NS, ANNOUNCE_MAX_NS);
         let wait_ns = ANNOUNCE_WAITS
             .get(usize::from(holding.announce.sent))
             .map_or(every_ns, |intervals| interval_ns.saturating_mul(*intervals));
@@ -67,9 +65,8 @@ impl Engine {
         if !holding.arp.is_due(now_ns) {
             return;
         }
-        holding.arp.next_ns = ARP_WAITS_NS
-            .get(usize::from(holding.arp.sent))
-            .map(|wait_ns| now_ns.saturating_add(*wait_ns));
+        holding.arp.next_ns =
+            ARP_WAITS_NS.get(usize::from(holding.arp.sent)).map(|wait_ns| now_ns.saturating_add(*wait_ns));
         holding.arp.sent = holding.arp.sent.saturating_add(1);
         self.outbox.push(Effect::GratuitousArp { service });
     }
@@ -79,12 +76,7 @@ impl Engine {
         let service = self.services.key(at);
         let mut slots = Slots::one(service, held);
         if recorded != held && recorded.owner() == self.me {
-            slots
-                .push(Slot {
-                    service,
-                    word: recorded,
-                })
-                .unwrap_or_default();
+            slots.push(Slot { service, word: recorded }).unwrap_or_default();
         }
         self.send_to_all(Kind::Release, slots);
     }
@@ -93,10 +85,7 @@ impl Engine {
         for at in self.nodes.places() {
             let to = self.nodes.key(at);
             if to != self.me {
-                let message = Message {
-                    slots,
-                    ..self.message(kind, to)
-                };
+                let message = Message { slots, ..self.message(kind, to) };
                 self.outbox.send(message);
             }
         }
@@ -158,11 +147,7 @@ impl Engine {
             return;
         }
         holding.contested_ns = now_ns.saturating_add(lease_ns);
-        self.report(Report::TwoAnnouncers {
-            service,
-            lower: ours.min(word),
-            higher: ours.max(word),
-        });
+        self.report(Report::TwoAnnouncers { service, lower: ours.min(word), higher: ours.max(word) });
         if ours > word {
             if let Some(holding) = &mut self.services[at].holding {
                 holding.arp = Burst::starting(now_ns);
@@ -194,10 +179,7 @@ impl Engine {
             }
             if service.owner == slot.word {
                 service.owner = nobody;
-                self.outbox.push(Effect::Own {
-                    service: slot.service,
-                    word: nobody,
-                });
+                self.outbox.push(Effect::Own { service: slot.service, word: nobody });
             }
             self.reconsider = true;
         }

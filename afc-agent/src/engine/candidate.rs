@@ -55,11 +55,7 @@ impl Engine {
         }
         if service.holder.is_none() {
             // A service that nobody was ever heard to hold is its home's; backups give it time to come up.
-            let grace_ns = if service.home == self.me {
-                0
-            } else {
-                self.timing.start_grace_ns
-            };
+            let grace_ns = if service.home == self.me { 0 } else { self.timing.start_grace_ns };
             return (now_ns >= self.started_ns.saturating_add(grace_ns)).then_some(Cause::NoOwner);
         }
         let holder = service.holder.owner();
@@ -67,11 +63,7 @@ impl Engine {
             return self.is_holder_gone(at).then_some(Cause::OwnerSilent);
         }
         let is_returned = service.preempt && service.home == self.me;
-        Some(if is_returned {
-            Cause::Preempt
-        } else {
-            Cause::Released
-        })
+        Some(if is_returned { Cause::Preempt } else { Cause::Released })
     }
 
     /// Suspected; or alive and, asked twice for each of its pages, listing the service no more.
@@ -95,11 +87,7 @@ impl Engine {
             .take_while(|node| **node != self.me)
             .filter(|node| self.may_claim(at, **node));
         let wait_ns = self.timing.lease_ns.saturating_mul(rank.count() as u64);
-        service
-            .vacant_since_ns
-            .unwrap_or(now_ns)
-            .saturating_add(wait_ns)
-            .max(service.not_before_ns)
+        service.vacant_since_ns.unwrap_or(now_ns).saturating_add(wait_ns).max(service.not_before_ns)
     }
 
     /// Whether another candidate can be expected to claim.
@@ -124,15 +112,9 @@ impl Engine {
 
     /// Counts what is held, and what of it beyond the own services, after each change.
     pub(super) fn count_held(&mut self) {
-        let held = || {
-            self.services
-                .iter()
-                .filter(|(_, service)| service.holding.is_some())
-        };
-        (self.held, self.held_away) = (
-            held().count(),
-            held().filter(|(_, service)| service.home != self.me).count(),
-        );
+        let held = || self.services.iter().filter(|(_, service)| service.holding.is_some());
+        (self.held, self.held_away) =
+            (held().count(), held().filter(|(_, service)| service.home != self.me).count());
     }
 
     /// "It first asks with a trial CLAIM, and claims only if a majority (itself included) would grant now."
@@ -148,13 +130,8 @@ impl Engine {
             self.claim(at, cause, now_ns);
             return;
         }
-        self.services[at].trial = Some(Trial {
-            cause,
-            since_ns: now_ns,
-            yes: Voters::default(),
-            rounds: 0,
-            next_ns: now_ns,
-        });
+        self.services[at].trial =
+            Some(Trial { cause, since_ns: now_ns, yes: Voters::default(), rounds: 0, next_ns: now_ns });
         self.tick_trial(at, now_ns);
     }
 
@@ -176,11 +153,7 @@ impl Engine {
             trial.since_ns = now_ns;
             trial.yes = Voters::default();
         }
-        let longest_ns = if trial.rounds < EAGER_ROUNDS {
-            interval_ns / 4
-        } else {
-            interval_ns
-        };
+        let longest_ns = if trial.rounds < EAGER_ROUNDS { interval_ns / 4 } else { interval_ns };
         let wait_ns = longest_ns / 2 + self.rng.u64(0..=longest_ns / 2);
         trial.rounds = trial.rounds.saturating_add(1);
         trial.next_ns = now_ns.saturating_add(wait_ns.max(1));
@@ -218,13 +191,16 @@ impl Engine {
         }
     }
 
-    /// A voter would not grant. If it told of a higher epoch, the question is put again with one above that.
-    pub(super) fn handle_trial_no(&mut self, at: ServiceAt, place: usize, has_learned: bool, now_ns: u64) {
-        let Some(trial) = &mut self.services[at].trial else {
-            return;
-        };
-        trial.yes.remove(place);
-        if has_learned {
+    /// A voter would not grant.
+    pub(super) fn handle_trial_no(&mut self, at: ServiceAt, place: usize) {
+        if let Some(trial) = &mut self.services[at].trial {
+            trial.yes.remove(place);
+        }
+    }
+
+    /// A refusal told of a higher epoch: the question is put again with one above that.
+    pub(super) fn ask_again(&mut self, at: ServiceAt, now_ns: u64) {
+        if let Some(trial) = &mut self.services[at].trial {
             trial.next_ns = now_ns;
             self.tick_trial(at, now_ns);
         }

@@ -66,17 +66,9 @@ impl Engine {
         service.trial = None;
         service.vacant_since_ns = None;
         self.count_held();
-        self.outbox.push(Effect::Hold {
-            service: id,
-            epoch,
-            leases: Leases::Fresh,
-        });
+        self.outbox.push(Effect::Hold { service: id, epoch, leases: Leases::Fresh });
         self.send_claim(at, 0);
-        self.report(Report::Claimed {
-            service: id,
-            epoch,
-            cause,
-        });
+        self.report(Report::Claimed { service: id, epoch, cause });
         self.reconsider = true;
         if self.needs_no_grants(at) {
             self.serve(at, now_ns);
@@ -142,11 +134,7 @@ impl Engine {
             holding.arp = Burst::starting(now_ns);
         }
         self.outbox.push(Effect::Own { service, word });
-        self.report(Report::Served {
-            service,
-            epoch,
-            previous,
-        });
+        self.report(Report::Served { service, epoch, previous });
         self.start_announcing(at, now_ns);
         self.tick_arp(at, now_ns);
     }
@@ -171,11 +159,7 @@ impl Engine {
         self.count_held();
         self.set_record(at, released);
         self.send_release(at, holding.epoch.owned_by(self.me), recorded);
-        self.report(Report::Dropped {
-            service: id,
-            epoch: holding.epoch,
-            cause,
-        });
+        self.report(Report::Dropped { service: id, epoch: holding.epoch, cause });
         self.reconsider = true;
     }
 
@@ -214,7 +198,10 @@ impl Engine {
         }
         if message.flags & flag::TRIAL != 0 {
             let has_learned = self.services[at].seen > seen_before;
-            self.handle_trial_no(at, place, has_learned, now_ns);
+            self.handle_trial_no(at, place);
+            if has_learned {
+                self.ask_again(at, now_ns);
+            }
             return;
         }
         let Some(holding) = self.services[at].holding else {
@@ -225,11 +212,7 @@ impl Engine {
             return;
         }
         if !holding.refused.contains(place) {
-            self.report(Report::Refused {
-                service: record.service,
-                by: message.from,
-                refusal,
-            });
+            self.report(Report::Refused { service: record.service, by: message.from, refusal });
         }
         self.handle_refusal(at, record.word, (place, refusal), now_ns);
     }
@@ -297,16 +280,11 @@ impl Engine {
     /// a while.
     fn is_home_back(&self, at: ServiceAt, now_ns: u64) -> bool {
         let service = &self.services[at];
-        let is_serving = service
-            .holding
-            .is_some_and(|holding| holding.stage == Stage::Owner);
+        let is_serving = service.holding.is_some_and(|holding| holding.stage == Stage::Owner);
         if !service.preempt || !is_serving || service.home == self.me {
             return false;
         }
-        if service
-            .handed_back_ns
-            .is_some_and(|last| now_ns.saturating_sub(last) < HAND_BACK_AGAIN_NS)
-        {
+        if service.handed_back_ns.is_some_and(|last| now_ns.saturating_sub(last) < HAND_BACK_AGAIN_NS) {
             return false;
         }
         let Some(home) = self.nodes.get(service.home).filter(|home| !home.is_draining()) else {
@@ -320,8 +298,6 @@ impl Engine {
 
     /// Whether a claim of this node waits for its majority.
     pub(super) fn is_tentative(&self, at: ServiceAt) -> bool {
-        self.services[at]
-            .holding
-            .is_some_and(|holding| holding.stage == Stage::Tentative)
+        self.services[at].holding.is_some_and(|holding| holding.stage == Stage::Tentative)
     }
 }

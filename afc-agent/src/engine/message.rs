@@ -53,13 +53,7 @@ pub struct Slots {
 impl Slots {
     /// No slots.
     pub const fn new() -> Self {
-        Self {
-            used: 0,
-            slots: [Slot {
-                service: ServiceId(0),
-                word: OwnerWord(0),
-            }; SLOTS],
-        }
+        Self { used: 0, slots: [Slot { service: ServiceId(0), word: OwnerWord(0) }; SLOTS] }
     }
 
     /// One slot.

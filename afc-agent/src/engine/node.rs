@@ -80,10 +80,7 @@ impl Node {
             return false;
         }
         self.flags_sent_ns = message.sent_ns;
-        let before = std::mem::replace(
-            &mut self.flags,
-            message.flags & (flag::AVAILABLE | flag::DRAINING),
-        );
+        let before = std::mem::replace(&mut self.flags, message.flags & (flag::AVAILABLE | flag::DRAINING));
         before != self.flags
     }
 
@@ -105,8 +102,6 @@ impl Node {
 
     /// Whether grants wait to be sent.
     pub(super) fn has_grants(&self) -> bool {
-        self.grants
-            .iter()
-            .any(|grants| !grants.slots.as_slice().is_empty())
+        self.grants.iter().any(|grants| !grants.slots.as_slice().is_empty())
     }
 }

@@ -20,11 +20,7 @@ pub(super) struct Outbox {
 
 impl Outbox {
     pub(super) fn new() -> Self {
-        Self {
-            queue: VecDeque::with_capacity(EFFECTS_RESERVED),
-            messages: 0,
-            dropped: 0,
-        }
+        Self { queue: VecDeque::with_capacity(EFFECTS_RESERVED), messages: 0, dropped: 0 }
     }
 
     /// Queues anything but a message.

@@ -58,11 +58,7 @@ impl Engine {
             }
         }
         // The phase among the nodes comes from when each started and from this node's number.
-        let phase_ns = if self.probe_rounds == 0 {
-            self.phase_ns()
-        } else {
-            0
-        };
+        let phase_ns = if self.probe_rounds == 0 { self.phase_ns() } else { 0 };
         self.probe_rounds += 1;
         self.next_probes_ns = if late_ns > interval_ns {
             now_ns.saturating_add(interval_ns)
@@ -158,13 +154,8 @@ impl Engine {
 
     /// When something is due next.
     pub(super) fn next_deadline_ns(&self) -> u64 {
-        let services = self
-            .services
-            .places()
-            .filter_map(|at| self.service_deadline_ns(at));
-        let soonest_ns = self
-            .last_tick_ns
-            .saturating_add(self.timing.interval_ns / TICKS_AN_INTERVAL);
+        let services = self.services.places().filter_map(|at| self.service_deadline_ns(at));
+        let soonest_ns = self.last_tick_ns.saturating_add(self.timing.interval_ns / TICKS_AN_INTERVAL);
         services.fold(self.next_probes_ns, u64::min).max(soonest_ns)
     }
 
@@ -179,9 +170,6 @@ impl Engine {
         };
         let awaits_grants = holding.stage == Stage::Tentative || holding.raise.is_some();
         let resend_ns = awaits_grants.then_some(holding.resend_ns);
-        [trial_ns, resend_ns, holding.announce.next_ns, holding.arp.next_ns]
-            .into_iter()
-            .flatten()
-            .min()
+        [trial_ns, resend_ns, holding.announce.next_ns, holding.arp.next_ns].into_iter().flatten().min()
     }
 }

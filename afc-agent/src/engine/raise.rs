@@ -58,17 +58,9 @@ impl Engine {
             self.start_over(at, now_ns);
             return;
         }
-        holding.raise = Some(Raise {
-            epoch,
-            recorded: Voters::default(),
-            since_ns: now_ns,
-        });
+        holding.raise = Some(Raise { epoch, recorded: Voters::default(), since_ns: now_ns });
         holding.resend_ns = now_ns.saturating_add(interval_ns);
-        self.report(Report::Claimed {
-            service,
-            epoch,
-            cause: Cause::RaiseEpoch,
-        });
+        self.report(Report::Claimed { service, epoch, cause: Cause::RaiseEpoch });
         self.send_claim(at, 0);
     }
 
@@ -88,11 +80,7 @@ impl Engine {
         holding.refused = Voters::default();
         holding.raise_after_ns = after_ns;
         self.services[at].holder = raise.epoch.owned_by(self.me);
-        self.outbox.push(Effect::Hold {
-            service,
-            epoch: raise.epoch,
-            leases: Leases::CarriedOver,
-        });
+        self.outbox.push(Effect::Hold { service, epoch: raise.epoch, leases: Leases::CarriedOver });
         self.serve(at, now_ns);
     }
 

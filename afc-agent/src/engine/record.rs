@@ -22,10 +22,7 @@ pub struct Ask {
 impl Ask {
     /// What a listed or claimed word asks for.
     pub fn of(word: OwnerWord) -> Self {
-        Self {
-            from: word.owner(),
-            epoch: word.epoch(),
-        }
+        Self { from: word.owner(), epoch: word.epoch() }
     }
 }
 
@@ -125,10 +122,7 @@ fn granted(before: Record, ask: Ask, guard_until_ns: u64) -> Record {
 /// The own record of a holder: "its own vote counts: while it holds, its own record is itself". It ends with
 /// the drop, not with a time.
 pub fn held(granted: Record) -> Record {
-    Record {
-        guard_until_ns: FOREVER_NS,
-        ..granted
-    }
+    Record { guard_until_ns: FOREVER_NS, ..granted }
 }
 
 /// The record after its holder gave the epoch up, for good.
@@ -148,20 +142,12 @@ pub fn after_release(record: Record, word: OwnerWord) -> Option<Record> {
 /// An empty record that keeps the floor. While in quarantine its guard names no holder but the quarantine's
 /// end, so that an agent which adopts it goes on with the quarantine.
 pub fn forgotten(floor: Epoch, quarantine_until_ns: u64) -> Record {
-    Record {
-        word: 0,
-        guard_until_ns: quarantine_until_ns,
-        floor: floor.owned_by(NodeId::NONE).0,
-    }
+    Record { word: 0, guard_until_ns: quarantine_until_ns, floor: floor.owned_by(NodeId::NONE).0 }
 }
 
 /// The end of the quarantine that a record remembers, if it does.
 pub fn quarantine_until_ns(record: Record) -> u64 {
-    if OwnerWord(record.word).is_none() {
-        record.guard_until_ns
-    } else {
-        0
-    }
+    if OwnerWord(record.word).is_none() { record.guard_until_ns } else { 0 }
 }
 
 /// The floor of a node whose memory is gone: above every epoch that its disk let it grant or hold.

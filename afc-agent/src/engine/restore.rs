@@ -46,12 +46,7 @@ impl Engine {
             self.services[at].reserve_asked = floor.reserved;
         }
         match &restored.adopted {
-            Some(adopted)
-                if self
-                    .services
-                    .iter()
-                    .all(|(id, _)| adopted.iter().any(|a| a.service == id)) =>
-            {
+            Some(adopted) if self.services.iter().all(|(id, _)| adopted.iter().any(|a| a.service == id)) => {
                 for adopted in adopted {
                     self.adopt(adopted, now_ns);
                 }
@@ -85,36 +80,23 @@ impl Engine {
             return;
         };
         let me = self.me;
-        self.quarantine_until_ns = self
-            .quarantine_until_ns
-            .max(record::quarantine_until_ns(adopted.record));
+        self.quarantine_until_ns = self.quarantine_until_ns.max(record::quarantine_until_ns(adopted.record));
         let word = OwnerWord(adopted.record.word);
         let service = &mut self.services[at];
         // Its floor is exact: the disk's would refuse the owners that this node renewed until now.
         service.record = adopted.record;
         service.holder = word;
         service.owner = adopted.owner;
-        for word in [
-            OwnerWord(adopted.record.floor),
-            word,
-            adopted.owner,
-            adopted.holding,
-        ] {
+        for word in [OwnerWord(adopted.record.floor), word, adopted.owner, adopted.holding] {
             service.see(word.epoch());
         }
         if word.owner() != me {
             // What is not on the own record cannot be held; the drop comes before every record.
-            self.outbox.push(Effect::Drop {
-                service: adopted.service,
-            });
+            self.outbox.push(Effect::Drop { service: adopted.service });
             return;
         }
         let is_held = adopted.holding.owner() == me;
-        let epoch = if is_held {
-            adopted.holding.epoch()
-        } else {
-            word.epoch()
-        };
+        let epoch = if is_held { adopted.holding.epoch() } else { word.epoch() };
         let is_owner = adopted.owner == epoch.owned_by(me);
         let service = &mut self.services[at];
         service.holding = Some(Holding {

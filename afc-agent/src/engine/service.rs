@@ -117,10 +117,7 @@ pub(super) struct Burst {
 
 impl Burst {
     pub(super) fn starting(now_ns: u64) -> Self {
-        Self {
-            next_ns: Some(now_ns),
-            sent: 0,
-        }
+        Self { next_ns: Some(now_ns), sent: 0 }
     }
 
     pub(super) fn is_due(&self, now_ns: u64) -> bool {
@@ -183,9 +180,6 @@ impl Service {
     pub(super) fn next_epoch(&self, me: NodeId) -> Option<Epoch> {
         let floor = OwnerWord(self.record.floor).epoch();
         let highest = self.seen.max(floor).max(OwnerWord(self.record.word).epoch());
-        highest
-            .counter()
-            .checked_add(1)
-            .map(|counter| Epoch::claim(counter, me))
+        highest.counter().checked_add(1).map(|counter| Epoch::claim(counter, me))
     }
 }

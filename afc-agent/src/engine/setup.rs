@@ -81,10 +81,7 @@ impl Setup {
         self.interval_ns = self.interval_ns.max(1);
         self.services.truncate(MAX_SERVICES as usize);
         let role_of = |nodes: &[(NodeId, Role)], node: NodeId| {
-            nodes
-                .iter()
-                .find(|(known, _)| *known == node)
-                .map(|(_, role)| *role)
+            nodes.iter().find(|(known, _)| *known == node).map(|(_, role)| *role)
         };
         for service in &mut self.services {
             service
@@ -125,11 +122,7 @@ pub struct Floor {
 impl Floor {
     /// After a crash only the reserved block is known.
     pub fn from_reserved(service: ServiceId, reserved: u32) -> Self {
-        Self {
-            service,
-            epoch: record::floor_from_disk(reserved),
-            reserved,
-        }
+        Self { service, epoch: record::floor_from_disk(reserved), reserved }
     }
 }
 

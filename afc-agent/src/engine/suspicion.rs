@@ -83,9 +83,7 @@ impl Liveness {
         if matches!(self.life, Life::Alive { .. }) || !is_fresh {
             return None;
         }
-        self.life = Life::Alive {
-            since_ns: heard.reply_ns,
-        };
+        self.life = Life::Alive { since_ns: heard.reply_ns };
         Some(Verdict::Alive)
     }
 

@@ -38,10 +38,7 @@ impl<K: Copy + Ord, V> Table<K, V> {
 
     /// Where the row of a key is.
     pub(super) fn find(&self, key: K) -> Option<At<K>> {
-        self.keys
-            .binary_search(&key)
-            .ok()
-            .map(|place| At(place, PhantomData))
+        self.keys.binary_search(&key).ok().map(|place| At(place, PhantomData))
     }
 
     /// Every place, in the order of the keys.

@@ -125,16 +125,8 @@ impl Engine {
                 role: node.role,
                 is_alive: is_me || self.is_heard(node),
                 is_suspected: !is_me && node.is_suspected(),
-                is_available: if is_me {
-                    self.flags() & flag::AVAILABLE != 0
-                } else {
-                    node.is_available()
-                },
-                is_draining: if is_me {
-                    self.flags() & flag::DRAINING != 0
-                } else {
-                    node.is_draining()
-                },
+                is_available: if is_me { self.flags() & flag::AVAILABLE != 0 } else { node.is_available() },
+                is_draining: if is_me { self.flags() & flag::DRAINING != 0 } else { node.is_draining() },
                 session: if is_me { self.session } else { node.session },
             }
         })
@@ -154,19 +146,13 @@ impl Engine {
     }
 
     fn is_heard(&self, node: &Node) -> bool {
-        node.liveness.is_alive(
-            self.timing.interval_ns.saturating_mul(HEARD_INTERVALS),
-            self.now_ns,
-        )
+        node.liveness.is_alive(self.timing.interval_ns.saturating_mul(HEARD_INTERVALS), self.now_ns)
     }
 
     /// The earliest end of the leases that this node serves under, ns; none if it serves nothing.
     pub fn lowest_lease_until_ns(&self) -> Option<u64> {
         let holdings = self.services.iter().filter_map(|(_, service)| service.holding);
-        holdings
-            .filter(|holding| holding.stage == Stage::Owner)
-            .map(|holding| holding.until_ns)
-            .min()
+        holdings.filter(|holding| holding.stage == Stage::Owner).map(|holding| holding.until_ns).min()
     }
 
     /// Whether this node still neither grants nor claims.
@@ -176,10 +162,7 @@ impl Engine {
 
     /// What was ignored.
     pub fn counters(&self) -> Counters {
-        Counters {
-            dropped_messages: self.outbox.dropped(),
-            ..self.counters
-        }
+        Counters { dropped_messages: self.outbox.dropped(), ..self.counters }
     }
 }
 

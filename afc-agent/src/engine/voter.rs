@@ -34,11 +34,7 @@ impl Engine {
             node.liveness.restarted(now_ns);
         }
         let more = message.flags & flag::MORE != 0;
-        node.pages = if more {
-            node.pages.max((page + 2).min(PAGES_MAX))
-        } else {
-            page + 1
-        };
+        node.pages = if more { node.pages.max((page + 2).min(PAGES_MAX)) } else { page + 1 };
         self.note_unlisted(message);
 
         // It waited in a queue for a whole lease: a grant would come too late and only a guard would stay.
@@ -46,10 +42,7 @@ impl Engine {
             self.counters.stale += 1;
             return;
         }
-        let mut grants = Grants {
-            echo_ns: message.sent_ns,
-            slots: Slots::new(),
-        };
+        let mut grants = Grants { echo_ns: message.sent_ns, slots: Slots::new() };
         for slot in message.slots.as_slice() {
             let Some(at) = self.listed(message.from, *slot) else {
                 continue;
@@ -208,12 +201,7 @@ impl Engine {
         let service = self.services.key(at);
         let record = self.services[at].record;
         let mut slots = Slots::one(service, OwnerWord(record.word));
-        slots
-            .push(Slot {
-                service,
-                word: OwnerWord(record.floor),
-            })
-            .unwrap_or_default();
+        slots.push(Slot { service, word: OwnerWord(record.floor) }).unwrap_or_default();
         let base = self.message(Kind::Refuse, asked.from);
         self.outbox.send(Message {
             flags: base.flags | (asked.flags & flag::TRIAL),
@@ -257,11 +245,7 @@ impl Engine {
                 continue;
             }
             let is_listed = message.slots.as_slice().iter().any(|slot| slot.service == id);
-            service.unlisted = if is_listed {
-                0
-            } else {
-                service.unlisted.saturating_add(1)
-            };
+            service.unlisted = if is_listed { 0 } else { service.unlisted.saturating_add(1) };
         }
     }
 }

@@ -117,27 +117,12 @@ impl Envelope {
         let _sequence_was_checked_by_the_kernel = rest.get_u64();
         let (sent_ns, echo_ns, remaining_ns) = (rest.get_u64(), rest.get_u64(), rest.get_u64());
         let slots = read_slots(rest, used)?;
-        Ok(Message {
-            kind,
-            flags,
-            from,
-            to,
-            refusal,
-            page,
-            session,
-            sent_ns,
-            echo_ns,
-            remaining_ns,
-            slots,
-        })
+        Ok(Message { kind, flags, from, to, refusal, page, session, sent_ns, echo_ns, remaining_ns, slots })
     }
 
     fn key(&self, id: u8) -> Result<Key, DecodeError> {
         let live = &self.keys[..self.key_count];
-        live.iter()
-            .find(|(known, _)| *known == id)
-            .map(|(_, key)| *key)
-            .ok_or(DecodeError::Key(id))
+        live.iter().find(|(known, _)| *known == id).map(|(_, key)| *key).ok_or(DecodeError::Key(id))
     }
 }
 
@@ -150,10 +135,7 @@ fn read_slots(mut rest: &[u8], used: u8) -> Result<Slots, DecodeError> {
         let service = ServiceId(rest.get_u32());
         rest.advance(4);
         slots
-            .push(Slot {
-                service,
-                word: OwnerWord(rest.get_u64()),
-            })
+            .push(Slot { service, word: OwnerWord(rest.get_u64()) })
             .map_err(|_| DecodeError::Slots(used))?;
     }
     Ok(slots)
@@ -187,12 +169,7 @@ mod tests {
         let mut slots = Slots::new();
         for service in 1..=4 {
             let word = Epoch::claim(service, NodeId(2)).owned_by(NodeId(2));
-            slots
-                .push(Slot {
-                    service: ServiceId(service),
-                    word,
-                })
-                .expect("four fit");
+            slots.push(Slot { service: ServiceId(service), word }).expect("four fit");
         }
         Message {
             kind: Kind::Refuse,
@@ -231,9 +208,8 @@ mod tests {
         let mut random = fastrand::Rng::with_seed(1);
         let datagram = envelope().encode(&message(), 99);
         for length in 0..=2 * PAYLOAD_BYTES {
-            let noise: Vec<u8> = (0..length)
-                .map(|i| datagram.get(i).copied().unwrap_or_else(|| random.u8(..)))
-                .collect();
+            let noise: Vec<u8> =
+                (0..length).map(|i| datagram.get(i).copied().unwrap_or_else(|| random.u8(..))).collect();
             assert_eq!(envelope().decode(&noise).is_ok(), length == PAYLOAD_BYTES);
         }
     }

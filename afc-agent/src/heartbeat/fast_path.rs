@@ -58,6 +58,8 @@ pub struct Contact {
     pub address: Ipv4Addr,
     /// The sequence that the next message to it carries.
     pub sequence: u64,
+    /// The clock in the last message to it, ns: each message has its own, since it is what answers are matched by.
+    pub sent_ns: u64,
 }
 
 /// Everything the thread owns.
@@ -104,6 +106,17 @@ struct Round {
 }
 
 impl FastPath {
+    /// Does what the engine asked for when it was made, before the kernel answers under its session.
+    ///
+    /// # Errors
+    /// A map cannot be written.
+    pub fn settle(&mut self) -> io::Result<()> {
+        self.maps.set_flags(self.engine.flags());
+        self.carry_out()?;
+        self.maps.set_agent_until(clock::boottime_ns() + self.agent_timeout_ns);
+        Ok(())
+    }
+
     /// Runs until everything is released after [`Order::Stop`], or until something fails. Says which by a last notice.
     pub fn run(mut self) {
         let last = match self.rounds() {
@@ -138,15 +151,7 @@ impl FastPath {
         let now = clock::boottime_ns();
         timer.arm(now)?;
         let suspended_ns = now.saturating_sub(clock::monotonic_ns());
-        Ok(Round {
-            timer,
-            wait,
-            class,
-            armed_ns: now,
-            published_ns: 0,
-            suspended_ns,
-            is_stopped: false,
-        })
+        Ok(Round { timer, wait, class, armed_ns: now, published_ns: 0, suspended_ns, is_stopped: false })
     }
 
     /// One look at everything. What has already arrived is heard before the clock is allowed to accuse anybody.
@@ -154,10 +159,7 @@ impl FastPath {
         let now = clock::boottime_ns();
         check_suspend(round, now)?;
         self.maps.set_agent_until(now + self.agent_timeout_ns);
-        self.tally.worst_lateness_ns = self
-            .tally
-            .worst_lateness_ns
-            .max(now.saturating_sub(round.armed_ns));
+        self.tally.worst_lateness_ns = self.tally.worst_lateness_ns.max(now.saturating_sub(round.armed_ns));
         self.hear_network()?;
         self.hear_kernel()?;
         round.is_stopped |= self.hear_orders()?;
@@ -178,11 +180,8 @@ impl FastPath {
         while let Some(batch) = self.socket.receive()? {
             for position in 0..batch.datagrams {
                 let (source, bytes) = self.socket.datagram(position);
-                let known = |from| {
-                    self.contacts
-                        .iter()
-                        .any(|peer| peer.node == from && peer.address == source)
-                };
+                let known =
+                    |from| self.contacts.iter().any(|peer| peer.node == from && peer.address == source);
                 match self.envelope.decode(bytes) {
                     Ok(message) if known(message.from) => {
                         self.handle(Event::Received(message))?;
@@ -205,17 +204,12 @@ impl FastPath {
             let service = place.service;
             match event.kind {
                 event::ADOPTED => {
-                    self.handle(Event::Adopted {
-                        service,
-                        word: OwnerWord(event.word),
-                    })?;
+                    self.handle(Event::Adopted { service, word: OwnerWord(event.word) })?;
                 }
                 // A majority won and a holding lapsed both show in the maps, which `observe` reads in every round.
                 event::MAJORITY | event::LAPSED => {}
                 unknown => {
-                    return Err(io::Error::other(format!(
-                        "the kernel sent an unknown event {unknown}"
-                    )));
+                    return Err(io::Error::other(format!("the kernel sent an unknown event {unknown}")));
                 }
             }
         }
@@ -261,15 +255,10 @@ impl FastPath {
         let holding = self.maps.holding(index).map_err(io::Error::other)?;
         if holding.is_held() && holding.needed == 0 {
             // Nobody else votes: the kernel serves as long as the agent lives.
-            self.maps
-                .extend_lease(index, clock::boottime_ns() + self.agent_timeout_ns);
+            self.maps.extend_lease(index, clock::boottime_ns() + self.agent_timeout_ns);
         }
         let (_, until_ns) = self.maps.serving(index);
-        self.handle(Event::Lease {
-            service,
-            word: OwnerWord(holding.word),
-            until_ns,
-        })?;
+        self.handle(Event::Lease { service, word: OwnerWord(holding.word), until_ns })?;
         Ok(())
     }
 
@@ -279,10 +268,7 @@ impl FastPath {
             self.publish(round, now);
         }
         let housekeeping = now + HOUSEKEEPING_NS;
-        round.armed_ns = self
-            .engine
-            .poll_timeout()
-            .map_or(housekeeping, |due| due.clamp(now, housekeeping));
+        round.armed_ns = self.engine.poll_timeout().map_or(housekeeping, |due| due.clamp(now, housekeeping));
         round.timer.arm(round.armed_ns)
     }
 
@@ -294,19 +280,14 @@ impl FastPath {
         view.copy(&self.engine);
         view.at_ns = now;
         view.class = round.class;
-        view.tally = Tally {
-            send_errors: self.tally.send_errors + self.socket.send_errors,
-            ..self.tally
-        };
+        view.tally = Tally { send_errors: self.tally.send_errors + self.socket.send_errors, ..self.tally };
     }
 }
 
 fn check_suspend(round: &Round, now: u64) -> io::Result<()> {
     let suspended_ns = now.saturating_sub(clock::monotonic_ns());
     if suspended_ns > round.suspended_ns + SUSPEND_NS {
-        return Err(io::Error::other(
-            "the machine was suspended, so its leases are void",
-        ));
+        return Err(io::Error::other("the machine was suspended, so its leases are void"));
     }
     Ok(())
 }

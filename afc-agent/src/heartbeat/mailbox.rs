@@ -63,10 +63,7 @@ pub struct Mailbox<T> {
 
 impl<T> Mailbox<T> {
     fn new(capacity: usize) -> io::Result<Arc<Self>> {
-        Ok(Arc::new(Self {
-            queue: ArrayQueue::new(capacity),
-            bell: Bell::new()?,
-        }))
+        Ok(Arc::new(Self { queue: ArrayQueue::new(capacity), bell: Bell::new()? }))
     }
 
     /// Puts an item in and wakes the reader.

@@ -85,9 +85,7 @@ fn set_deadline(interval: Duration) -> io::Result<()> {
 }
 
 fn set_fifo() -> io::Result<()> {
-    let parameters = libc::sched_param {
-        sched_priority: FIFO_PRIORITY,
-    };
+    let parameters = libc::sched_param { sched_priority: FIFO_PRIORITY };
     // SAFETY: `parameters` lives through the call; 0 is the calling thread.
     match unsafe { libc::sched_setscheduler(0, libc::SCHED_FIFO, &raw const parameters) } {
         0 => Ok(()),

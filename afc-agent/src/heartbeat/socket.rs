@@ -46,11 +46,7 @@ impl HeartbeatSocket {
     /// # Errors
     /// Those of `socket(2)`, `setsockopt(2)` and `bind(2)`; the address must be one of this machine's.
     pub fn bind(address: Ipv4Addr, port: u16) -> io::Result<Self> {
-        let socket = Socket::new(
-            Domain::IPV4,
-            Type::DGRAM.nonblocking().cloexec(),
-            Some(Protocol::UDP),
-        )?;
+        let socket = Socket::new(Domain::IPV4, Type::DGRAM.nonblocking().cloexec(), Some(Protocol::UDP))?;
         socket.set_ttl_v4(u32::from(TTL))?;
         socket.set_tos_v4(u32::from(TOS))?;
         socket.bind(&SocketAddrV4::new(address, port).into())?;
@@ -72,15 +68,9 @@ impl HeartbeatSocket {
     /// Those of `recvmmsg(2)` but for an empty queue.
     pub fn receive(&mut self) -> io::Result<Option<Batch>> {
         let datagrams = self.receive_batch()?;
-        self.batches_in_a_row = if datagrams < BATCH {
-            0
-        } else {
-            (self.batches_in_a_row + 1) % BATCHES_AT_ONCE
-        };
-        Ok((datagrams > 0).then_some(Batch {
-            datagrams,
-            is_last: self.batches_in_a_row == 0,
-        }))
+        self.batches_in_a_row =
+            if datagrams < BATCH { 0 } else { (self.batches_in_a_row + 1) % BATCHES_AT_ONCE };
+        Ok((datagrams > 0).then_some(Batch { datagrams, is_last: self.batches_in_a_row == 0 }))
     }
 
     /// Source and bytes of a datagram of the last batch.
@@ -117,10 +107,7 @@ impl HeartbeatSocket {
     }
 
     fn receive_batch(&mut self) -> io::Result<usize> {
-        let mut vectors = [libc::iovec {
-            iov_base: std::ptr::null_mut(),
-            iov_len: SLOT,
-        }; BATCH];
+        let mut vectors = [libc::iovec { iov_base: std::ptr::null_mut(), iov_len: SLOT }; BATCH];
         let mut headers = [empty_header(); BATCH];
         for index in 0..BATCH {
             vectors[index].iov_base = self.inbox[index].as_mut_ptr().cast();
@@ -141,10 +128,8 @@ impl HeartbeatSocket {
         };
         if count < 0 {
             let error = io::Error::last_os_error();
-            return match error.kind() {
-                io::ErrorKind::WouldBlock | io::ErrorKind::Interrupted => Ok(0),
-                _ => Err(error),
-            };
+            let is_empty = matches!(error.kind(), io::ErrorKind::WouldBlock | io::ErrorKind::Interrupted);
+            return if is_empty { Ok(0) } else { Err(error) };
         }
         self.lengths = headers.map(|header| (header.msg_len as usize).min(SLOT));
         Ok(count as usize)
@@ -153,10 +138,7 @@ impl HeartbeatSocket {
     fn send_batch(&mut self, first: usize) -> io::Result<usize> {
         let batch = &mut self.outbox[first..];
         let count = batch.len().min(BATCH);
-        let mut vectors = [libc::iovec {
-            iov_base: std::ptr::null_mut(),
-            iov_len: PAYLOAD_BYTES,
-        }; BATCH];
+        let mut vectors = [libc::iovec { iov_base: std::ptr::null_mut(), iov_len: PAYLOAD_BYTES }; BATCH];
         let mut headers = [empty_header(); BATCH];
         for (index, (datagram, address)) in batch.iter_mut().take(count).enumerate() {
             vectors[index].iov_base = datagram.as_mut_ptr().cast();
@@ -167,18 +149,9 @@ impl HeartbeatSocket {
         }
         // SAFETY: the headers point into `outbox` and `vectors`, which live through the call, with their true lengths.
         let sent = unsafe {
-            libc::sendmmsg(
-                self.socket.as_raw_fd(),
-                headers.as_mut_ptr(),
-                count as u32,
-                libc::MSG_DONTWAIT,
-            )
+            libc::sendmmsg(self.socket.as_raw_fd(), headers.as_mut_ptr(), count as u32, libc::MSG_DONTWAIT)
         };
-        if sent < 0 {
-            Err(io::Error::last_os_error())
-        } else {
-            Ok((sent as usize).max(1))
-        }
+        if sent < 0 { Err(io::Error::last_os_error()) } else { Ok((sent as usize).max(1)) }
     }
 }
 

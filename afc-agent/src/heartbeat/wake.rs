@@ -19,18 +19,10 @@ impl Wait {
         // SAFETY: takes no pointers.
         let epoll = owned(unsafe { libc::epoll_create1(libc::EPOLL_CLOEXEC) })?;
         for source in sources {
-            let mut event = libc::epoll_event {
-                events: libc::EPOLLIN as u32,
-                u64: 0,
-            };
+            let mut event = libc::epoll_event { events: libc::EPOLLIN as u32, u64: 0 };
             // SAFETY: both descriptors are open, and `event` lives through the call.
             check(unsafe {
-                libc::epoll_ctl(
-                    epoll.as_raw_fd(),
-                    libc::EPOLL_CTL_ADD,
-                    source.as_raw_fd(),
-                    &raw mut event,
-                )
+                libc::epoll_ctl(epoll.as_raw_fd(), libc::EPOLL_CTL_ADD, source.as_raw_fd(), &raw mut event)
             })?;
         }
         Ok(Self { epoll })
@@ -65,9 +57,7 @@ impl Timer {
         // SAFETY: takes no pointers.
         let descriptor =
             unsafe { libc::timerfd_create(libc::CLOCK_BOOTTIME, libc::TFD_NONBLOCK | libc::TFD_CLOEXEC) };
-        Ok(Self {
-            descriptor: owned(descriptor)?,
-        })
+        Ok(Self { descriptor: owned(descriptor)? })
     }
 
     /// Expires once, at `at_ns`; at once if that has passed. Takes back an expiry that was not seen yet.
@@ -78,10 +68,7 @@ impl Timer {
         // A time of zero would disarm the timer.
         let at_ns = at_ns.max(1);
         let value = libc::itimerspec {
-            it_interval: libc::timespec {
-                tv_sec: 0,
-                tv_nsec: 0,
-            },
+            it_interval: libc::timespec { tv_sec: 0, tv_nsec: 0 },
             it_value: libc::timespec {
                 tv_sec: (at_ns / 1_000_000_000) as libc::time_t,
                 tv_nsec: (at_ns % 1_000_000_000) as libc::c_long,
@@ -118,22 +105,16 @@ impl Bell {
     /// That of `eventfd(2)`.
     pub fn new() -> io::Result<Self> {
         // SAFETY: takes no pointers.
-        Ok(Self {
-            descriptor: owned(unsafe { libc::eventfd(0, libc::EFD_NONBLOCK | libc::EFD_CLOEXEC) })?,
-        })
+        let descriptor = unsafe { libc::eventfd(0, libc::EFD_NONBLOCK | libc::EFD_CLOEXEC) };
+        Ok(Self { descriptor: owned(descriptor)? })
     }
 
     /// Rings. A bell that rings already goes on ringing, so nothing is lost when the counter is full.
     pub fn ring(&self) {
         let one = 1u64;
         // SAFETY: writes the eight bytes of `one`.
-        let written = unsafe {
-            libc::write(
-                self.descriptor.as_raw_fd(),
-                (&raw const one).cast(),
-                size_of::<u64>(),
-            )
-        };
+        let written =
+            unsafe { libc::write(self.descriptor.as_raw_fd(), (&raw const one).cast(), size_of::<u64>()) };
         debug_assert!(written == 8 || io::Error::last_os_error().kind() == io::ErrorKind::WouldBlock);
     }
 
@@ -141,13 +122,8 @@ impl Bell {
     pub fn silence(&self) -> bool {
         let mut count = 0u64;
         // SAFETY: reads at most the eight bytes of `count`.
-        let read = unsafe {
-            libc::read(
-                self.descriptor.as_raw_fd(),
-                (&raw mut count).cast(),
-                size_of::<u64>(),
-            )
-        };
+        let read =
+            unsafe { libc::read(self.descriptor.as_raw_fd(), (&raw mut count).cast(), size_of::<u64>()) };
         read == 8
     }
 }
@@ -165,11 +141,7 @@ fn owned(descriptor: libc::c_int) -> io::Result<OwnedFd> {
 }
 
 fn check(result: libc::c_int) -> io::Result<libc::c_int> {
-    if result < 0 {
-        Err(io::Error::last_os_error())
-    } else {
-        Ok(result)
-    }
+    if result < 0 { Err(io::Error::last_os_error()) } else { Ok(result) }
 }
 
 #[cfg(test)]

@@ -18,11 +18,7 @@ use super::SECRET_BYTES;
 pub fn generate(path: &Path) -> Result<(), KeygenError> {
     let mut secret = [0; SECRET_BYTES];
     getrandom::fill(&mut secret).map_err(KeygenError::Random)?;
-    let created = OpenOptions::new()
-        .write(true)
-        .create_new(true)
-        .mode(0o600)
-        .open(path);
+    let created = OpenOptions::new().write(true).create_new(true).mode(0o600).open(path);
     let mut file = created.map_err(|source| {
         let path = path.to_owned();
         if source.kind() == io::ErrorKind::AlreadyExists {
@@ -34,10 +30,7 @@ pub fn generate(path: &Path) -> Result<(), KeygenError> {
     write_secret(&mut file, &secret).map_err(|source| {
         // Half a key is worse than none; if it stays, reading it reports it.
         drop(std::fs::remove_file(path));
-        KeygenError::Write {
-            path: path.to_owned(),
-            source,
-        }
+        KeygenError::Write { path: path.to_owned(), source }
     })
 }
 

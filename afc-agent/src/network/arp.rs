@@ -49,11 +49,7 @@ impl GratuitousArp {
         let length = size_of::<libc::sockaddr_ll>() as u32;
         // SAFETY: `address` is a sockaddr_ll of the length given and lives through the call.
         let result = unsafe { libc::bind(socket.as_raw_fd(), (&raw const address).cast(), length) };
-        if result < 0 {
-            Err(io::Error::last_os_error())
-        } else {
-            Ok(Self { socket, mac })
-        }
+        if result < 0 { Err(io::Error::last_os_error()) } else { Ok(Self { socket, mac }) }
     }
 
     /// Says once, as a request and as a reply, that `address` is at this interface. Some stations heed only one of them.
@@ -65,12 +61,7 @@ impl GratuitousArp {
             let frame = frame(self.mac, address, operation);
             // SAFETY: reads the bytes of `frame`, which lives through the call.
             let sent = unsafe {
-                libc::send(
-                    self.socket.as_raw_fd(),
-                    frame.as_ptr().cast(),
-                    frame.len(),
-                    libc::MSG_DONTWAIT,
-                )
+                libc::send(self.socket.as_raw_fd(), frame.as_ptr().cast(), frame.len(), libc::MSG_DONTWAIT)
             };
             if sent < 0 {
                 return Err(io::Error::last_os_error());
@@ -124,10 +115,7 @@ mod tests {
                 0, 1, 8, 0, 6, 4, 0, operation as u8,
                 2, 0, 0, 0, 0, 7, 10, 0, 0, 101,
             ];
-            assert_eq!(
-                frame.as_slice(),
-                [head.as_slice(), &target, &[10, 0, 0, 101]].concat()
-            );
+            assert_eq!(frame.as_slice(), [head.as_slice(), &target, &[10, 0, 0, 101]].concat());
         }
     }
 }

@@ -37,34 +37,22 @@ pub(super) fn replace(dir: &Path, name: &str, text: &str) -> Result<(), WriteErr
         .mode(0o600)
         .open(&temporary)
         .map_err(step("create", &temporary))?;
-    file.write_all(text.as_bytes())
-        .map_err(step("write", &temporary))?;
+    file.write_all(text.as_bytes()).map_err(step("write", &temporary))?;
     file.sync_all().map_err(step("write", &temporary))?;
     fs::rename(&temporary, &path).map_err(step("replace", &path))?;
     // The rename is safe only with its directory.
-    File::open(dir)
-        .and_then(|dir| dir.sync_all())
-        .map_err(step("sync", dir))
+    File::open(dir).and_then(|dir| dir.sync_all()).map_err(step("sync", dir))
 }
 
 fn fix(error: &io::Error) -> &'static str {
     const FIXES: [(io::ErrorKind, &str); 4] = [
         (io::ErrorKind::StorageFull, "make room on its file system"),
         (io::ErrorKind::QuotaExceeded, "make room on its file system"),
-        (
-            io::ErrorKind::ReadOnlyFilesystem,
-            "mount it writable, or name another state_dir in [agent]",
-        ),
-        (
-            io::ErrorKind::PermissionDenied,
-            "let afc's user write there, or name another state_dir in [agent]",
-        ),
+        (io::ErrorKind::ReadOnlyFilesystem, "mount it writable, or name another state_dir in [agent]"),
+        (io::ErrorKind::PermissionDenied, "let afc's user write there, or name another state_dir in [agent]"),
     ];
     let known = FIXES.iter().find(|(kind, _)| *kind == error.kind());
-    known.map_or(
-        "check the file system, or name another state_dir in [agent]",
-        |(_, fix)| fix,
-    )
+    known.map_or("check the file system, or name another state_dir in [agent]", |(_, fix)| fix)
 }
 
 #[cfg(test)]
@@ -92,20 +80,12 @@ mod tests {
     #[test]
     fn a_failed_step_is_named_with_its_fix() {
         let error = replace(Path::new("/proc"), "f", "x").unwrap_err();
-        assert_eq!(
-            (error.step, error.path.as_path()),
-            ("create", Path::new("/proc/f.new"))
-        );
-        for (code, wanted) in [
-            (libc::ENOSPC, "make room"),
-            (libc::EROFS, "mount it writable"),
-            (libc::EIO, "check the"),
-        ] {
-            let error = WriteError {
-                step: "write",
-                path: "/x".into(),
-                source: io::Error::from_raw_os_error(code),
-            };
+        assert_eq!((error.step, error.path.as_path()), ("create", Path::new("/proc/f.new")));
+        for (code, wanted) in
+            [(libc::ENOSPC, "make room"), (libc::EROFS, "mount it writable"), (libc::EIO, "check the")]
+        {
+            let error =
+                WriteError { step: "write", path: "/x".into(), source: io::Error::from_raw_os_error(code) };
             assert!(error.to_string().contains(wanted), "{error}");
         }
     }

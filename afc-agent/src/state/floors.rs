@@ -129,13 +129,7 @@ impl FloorStore {
         let (table, loaded) = match fs::read(&path) {
             Ok(bytes) => match format::parse(&bytes) {
                 Ok(table) => {
-                    return Ok((
-                        Self {
-                            dir: dir.to_owned(),
-                            table,
-                        },
-                        Loaded::Known,
-                    ));
+                    return Ok((Self { dir: dir.to_owned(), table }, Loaded::Known));
                 }
                 Err(damage) => (Table::unknown(), keep_aside(&path, dir, damage)?),
             },
@@ -143,18 +137,9 @@ impl FloorStore {
                 return Err(FloorError::Read { path, source: error });
             }
             Err(_) if was_used(dir) => (Table::unknown(), Loaded::Lost),
-            Err(_) => (
-                Table {
-                    unlisted: Unlisted::Zero,
-                    floors: BTreeMap::new(),
-                },
-                Loaded::FirstStart,
-            ),
+            Err(_) => (Table { unlisted: Unlisted::Zero, floors: BTreeMap::new() }, Loaded::FirstStart),
         };
-        let store = Self {
-            dir: dir.to_owned(),
-            table,
-        };
+        let store = Self { dir: dir.to_owned(), table };
         store.write(&store.table)?;
         Ok((store, loaded))
     }
@@ -206,9 +191,7 @@ impl FloorStore {
     ) -> Result<(), FloorError> {
         let mut table = self.table.clone();
         table.floors.extend(
-            words
-                .into_iter()
-                .map(|(service, word)| (service, Floor::Exact(OwnerWord(word.0 & !OWNER)))),
+            words.into_iter().map(|(service, word)| (service, Floor::Exact(OwnerWord(word.0 & !OWNER)))),
         );
         self.change(table)
     }
@@ -228,10 +211,7 @@ impl FloorStore {
 
 impl Table {
     fn unknown() -> Self {
-        Self {
-            unlisted: Unlisted::Unknown,
-            floors: BTreeMap::new(),
-        }
+        Self { unlisted: Unlisted::Unknown, floors: BTreeMap::new() }
     }
 }
 
@@ -239,10 +219,7 @@ fn keep_aside(path: &Path, dir: &Path, damage: Damage) -> Result<Loaded, FloorEr
     let kept = dir.join(DAMAGED);
     match fs::rename(path, &kept) {
         Ok(()) => Ok(Loaded::Damaged { kept, damage }),
-        Err(source) => Err(FloorError::KeepAside {
-            path: path.to_owned(),
-            source,
-        }),
+        Err(source) => Err(FloorError::KeepAside { path: path.to_owned(), source }),
     }
 }
 

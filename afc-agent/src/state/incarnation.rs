@@ -33,17 +33,13 @@ pub enum IncarnationError {
 pub(super) fn begin(dir: &Path) -> Result<u64, IncarnationError> {
     let path = dir.join(FILE);
     let before = match fs::read(&path) {
-        Ok(bytes) => std::str::from_utf8(&bytes)
-            .ok()
-            .and_then(|text| text.trim().parse::<u64>().ok()),
+        Ok(bytes) => std::str::from_utf8(&bytes).ok().and_then(|text| text.trim().parse::<u64>().ok()),
         Err(error) if error.kind() == io::ErrorKind::NotFound => None,
         Err(source) => return Err(IncarnationError::Read { path, source }),
     };
     // Without a number the wall clock is above every incarnation that started from it, one a start; a clock that was
     // set back costs no more than the incarnation's protection against a process that slept all the while.
-    let incarnation = before
-        .and_then(|before| before.checked_add(1))
-        .unwrap_or_else(wall_clock_ns);
+    let incarnation = before.and_then(|before| before.checked_add(1)).unwrap_or_else(wall_clock_ns);
     file::replace(dir, FILE, &format!("{incarnation}\n"))?;
     Ok(incarnation)
 }

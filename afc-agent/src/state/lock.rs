@@ -44,24 +44,13 @@ impl DirLock {
     /// Takes the lock without waiting for it.
     pub(super) fn take(dir: &Path) -> Result<Self, LockError> {
         let path = dir.join(FILE);
-        let failed = |source| LockError::File {
-            path: path.clone(),
-            source,
-        };
-        let opened = OpenOptions::new()
-            .read(true)
-            .write(true)
-            .create(true)
-            .truncate(false)
-            .open(&path);
+        let failed = |source| LockError::File { path: path.clone(), source };
+        let opened = OpenOptions::new().read(true).write(true).create(true).truncate(false).open(&path);
         let mut file = opened.map_err(failed)?;
         match file.try_lock() {
             Ok(()) => {}
             Err(TryLockError::WouldBlock) => {
-                return Err(LockError::Held {
-                    dir: dir.to_owned(),
-                    pid: pid(file),
-                });
+                return Err(LockError::Held { dir: dir.to_owned(), pid: pid(file) });
             }
             Err(TryLockError::Error(source)) => return Err(failed(source)),
         }

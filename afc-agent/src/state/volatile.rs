@@ -10,10 +10,7 @@ const IN_MEMORY: [i64; 2] = [0x0102_1994 /* tmpfs */, 0x8584_58f6 /* ramfs */];
 /// # Errors
 /// The kernel does not say.
 pub fn is_volatile(path: &Path) -> io::Result<bool> {
-    let existing = path
-        .ancestors()
-        .find(|path| path.exists())
-        .unwrap_or(Path::new("/"));
+    let existing = path.ancestors().find(|path| path.exists()).unwrap_or(Path::new("/"));
     let name = CString::new(existing.as_os_str().as_bytes())?;
     let mut statistics = MaybeUninit::<libc::statfs>::uninit();
     // SAFETY: `name` ends with a zero byte and `statistics` has room for what the kernel writes.

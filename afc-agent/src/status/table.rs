@@ -14,26 +14,11 @@ impl fmt::Display for Status {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write_head(self, f)?;
         let services = self.services.iter().map(service_row);
-        let head = [
-            "SERVICE",
-            "OWNER",
-            "EPOCH",
-            "STATE",
-            "LEASE",
-            "HOME",
-            "ADDRESSES",
-            "BACKUPS",
-        ];
+        let head = ["SERVICE", "OWNER", "EPOCH", "STATE", "LEASE", "HOME", "ADDRESSES", "BACKUPS"];
         write_table(f, head, services.collect())?;
         writeln!(f)?;
-        let head = [
-            "NODE", "ID", "ROLE", "ADDRESS", "ALIVE", "BACKUP", "RTT P50", "RTT P99", "SILENCE",
-        ];
-        write_table(
-            f,
-            head,
-            self.nodes.iter().map(|node| node_row(node, &self.node)).collect(),
-        )
+        let head = ["NODE", "ID", "ROLE", "ADDRESS", "ALIVE", "BACKUP", "RTT P50", "RTT P99", "SILENCE"];
+        write_table(f, head, self.nodes.iter().map(|node| node_row(node, &self.node)).collect())
     }
 }
 
@@ -56,21 +41,13 @@ fn write_head(status: &Status, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         format!("{interface} {mode}")
     };
     let attachments: Vec<_> = status.xdp.iter().map(attachment).collect();
-    let xdp = if attachments.is_empty() {
-        NOTHING.to_owned()
-    } else {
-        attachments.join(", ")
-    };
+    let xdp = if attachments.is_empty() { NOTHING.to_owned() } else { attachments.join(", ") };
     let scheduling = match status.scheduling {
         Scheduling::Deadline => "deadline",
         Scheduling::Fifo => "fifo",
         Scheduling::Normal => "NORMAL (wake-ups may come late)",
     };
-    write!(
-        f,
-        "xdp {xdp}; scheduling {scheduling}; lease {}",
-        milliseconds(status.lease_remaining_ms)
-    )?;
+    write!(f, "xdp {xdp}; scheduling {scheduling}; lease {}", milliseconds(status.lease_remaining_ms))?;
     if let Some(remaining) = status.quarantine_remaining_ms {
         write!(f, "; quarantine for {}", milliseconds(Some(remaining)))?;
     }
@@ -87,11 +64,7 @@ fn service_row(service: &ServiceStatus) -> [String; 8] {
         milliseconds(service.lease_remaining_ms),
         service.home.clone(),
         service.addresses.join(" "),
-        if backups.is_empty() {
-            NOTHING.to_owned()
-        } else {
-            backups.join(" ")
-        },
+        if backups.is_empty() { NOTHING.to_owned() } else { backups.join(" ") },
     ]
 }
 
@@ -109,7 +82,7 @@ fn node_row(node: &NodeStatus, this_node: &str) -> [String; 9] {
         node.address.clone(),
         if node.alive { "yes" } else { "NO" }.to_owned(),
         match node.role {
-            Role::Member => availability(node.available, &node.reasons),
+            Role::Member => availability(&node.reasons),
             Role::Witness | Role::Gateway => NOTHING.to_owned(),
         },
         microseconds(node.rtt_us.map(|rtt| rtt.p50)),
@@ -119,21 +92,13 @@ fn node_row(node: &NodeStatus, this_node: &str) -> [String; 9] {
 }
 
 fn backup(backup: &BackupStatus) -> String {
-    format!(
-        "{}:{}",
-        backup.node,
-        availability(backup.available, &backup.reasons)
-    )
+    format!("{}:{}", backup.node, availability(&backup.reasons))
 }
 
 /// `A`, or `N` with its reasons.
-fn availability(available: bool, reasons: &[UnavailableReason]) -> String {
+fn availability(reasons: &[UnavailableReason]) -> String {
     let names: Vec<_> = reasons.iter().map(|reason| reason.name()).collect();
-    match (available, names.is_empty()) {
-        (true, _) => "A".to_owned(),
-        (false, true) => "N".to_owned(),
-        (false, false) => format!("N({})", names.join(",")),
-    }
+    if names.is_empty() { "A".to_owned() } else { format!("N({})", names.join(",")) }
 }
 
 fn milliseconds(value: Option<f64>) -> String {

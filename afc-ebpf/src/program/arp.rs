@@ -63,11 +63,7 @@ fn behind(owner: NodeId, ifindex: u32) -> Result<(), Reason> {
     if heard.ifindex == 0 {
         return Err(Reason::ArpNotOwner);
     }
-    if heard.ifindex == ifindex {
-        Err(Reason::ArpHeard)
-    } else {
-        Ok(())
-    }
+    if heard.ifindex == ifindex { Err(Reason::ArpHeard) } else { Ok(()) }
 }
 
 #[inline(always)]

@@ -9,12 +9,7 @@ use super::maps;
 pub(crate) fn majority(service: u32, word: u64, at_ns: u64) {
     #[cfg(feature = "trace")]
     aya_log_ebpf::info!((), "majority: service {} word {:x}", service, word);
-    maps::tell(Event {
-        at_ns,
-        word,
-        kind: event::MAJORITY,
-        service,
-    });
+    maps::tell(Event { at_ns, word, kind: event::MAJORITY, service });
 }
 
 /// A holding had no majority for a lease and was dropped.
@@ -22,12 +17,7 @@ pub(crate) fn majority(service: u32, word: u64, at_ns: u64) {
 pub(crate) fn lapsed(service: u32, word: u64, at_ns: u64) {
     #[cfg(feature = "trace")]
     aya_log_ebpf::info!((), "lapsed: service {} word {:x}", service, word);
-    maps::tell(Event {
-        at_ns,
-        word,
-        kind: event::LAPSED,
-        service,
-    });
+    maps::tell(Event { at_ns, word, kind: event::LAPSED, service });
 }
 
 /// A higher epoch was adopted from an ANNOUNCE.
@@ -35,10 +25,5 @@ pub(crate) fn lapsed(service: u32, word: u64, at_ns: u64) {
 pub(crate) fn adopted(service: u32, word: u64, at_ns: u64) {
     #[cfg(feature = "trace")]
     aya_log_ebpf::info!((), "adopted: service {} word {:x}", service, word);
-    maps::tell(Event {
-        at_ns,
-        word,
-        kind: event::ADOPTED,
-        service,
-    });
+    maps::tell(Event { at_ns, word, kind: event::ADOPTED, service });
 }

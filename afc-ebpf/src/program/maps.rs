@@ -180,9 +180,7 @@ pub(crate) fn peer(node: u16) -> Option<&'static Peer> {
 #[inline(always)]
 pub(crate) fn heard(node: u16) -> Option<&'static mut Heard> {
     // SAFETY: to a live map value; the agent only reads whole words of it once the node was heard.
-    HEARD
-        .get_ptr_mut(u32::from(node))
-        .map(|heard| unsafe { &mut *heard })
+    HEARD.get_ptr_mut(u32::from(node)).map(|heard| unsafe { &mut *heard })
 }
 
 /// Whether a link address is a member's.

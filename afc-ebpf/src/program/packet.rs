@@ -61,10 +61,7 @@ impl WireMac {
 
     #[inline(always)]
     pub(crate) const fn new(mac: Mac) -> Self {
-        Self {
-            head: mac.head(),
-            tail: mac.tail(),
-        }
+        Self { head: mac.head(), tail: mac.tail() }
     }
 }
 

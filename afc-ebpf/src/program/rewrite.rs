@@ -91,9 +91,5 @@ fn return_to_sender(frame: &mut Frame) {
 
 #[inline(always)]
 const fn slot_of(service: u32, word: u64) -> Slot {
-    Slot {
-        service: Be::<u32>::new(service),
-        reserved: 0,
-        word: Be::<u64>::new(word),
-    }
+    Slot { service: Be::<u32>::new(service), reserved: 0, word: Be::<u64>::new(word) }
 }

@@ -63,9 +63,5 @@ fn send_on(packet: &Packet<'_>, ethernet: &mut Ethernet, frame_to: Mac, owner: N
         return Reason::VipNoNeighbour;
     };
     rewrite::link_addresses(ethernet, next_hop, source);
-    if maps::redirect(way_out) {
-        Reason::VipRedirectedOut
-    } else {
-        Reason::VipNoNeighbour
-    }
+    if maps::redirect(way_out) { Reason::VipRedirectedOut } else { Reason::VipNoNeighbour }
 }

@@ -13,10 +13,7 @@ const BEFORE: OwnerWord = word(5, OTHER);
 
 fn announcing(rig: &mut Rig, slots: &[(u32, OwnerWord)]) -> Vec<u8> {
     rig.serve(0, BEFORE, 0);
-    let slots = slots
-        .iter()
-        .map(|(index, word)| (service(*index).0, word.0))
-        .collect();
+    let slots = slots.iter().map(|(index, word)| (service(*index).0, word.0)).collect();
     Beat { slots, ..rig.probe() }.of_kind(Kind::Announce).frame()
 }
 
@@ -27,12 +24,7 @@ fn kept(rig: &mut Rig, packet: &[u8], outcome: &Outcome) {
 }
 
 const fn ignored(name: &'static str, packet: fn(&mut Rig) -> Vec<u8>) -> Row {
-    Row {
-        name,
-        packet,
-        reason: Reason::AnnounceHeard,
-        check: kept,
-    }
+    Row { name, packet, reason: Reason::AnnounceHeard, check: kept }
 }
 
 pub(crate) const ROWS: &[Row] = &[
@@ -43,13 +35,8 @@ pub(crate) const ROWS: &[Row] = &[
         check: |rig, packet, outcome| {
             assert_eq!(outcome.packet, packet);
             assert_eq!(rig.fast.serving(0).0, word(6, PEER));
-            let [told] = outcome.events[..] else {
-                panic!("one event: {:?}", outcome.events)
-            };
-            assert_eq!(
-                (told.kind, told.service, told.word),
-                (event::ADOPTED, 0, word(6, PEER).0)
-            );
+            let [told] = outcome.events[..] else { panic!("one event: {:?}", outcome.events) };
+            assert_eq!((told.kind, told.service, told.word), (event::ADOPTED, 0, word(6, PEER).0));
         },
     },
     Row {
@@ -64,11 +51,7 @@ pub(crate) const ROWS: &[Row] = &[
             assert_eq!(rig.fast.serving(0).0, word(6, PEER));
             rig.locate(PEER, rig.inner.ifindex);
             let packet = rig.to_virtual_ip(0);
-            assert_eq!(
-                rig.receive(&packet).reason,
-                Reason::VipRedirected,
-                "the next packet turns"
-            );
+            assert_eq!(rig.receive(&packet).reason, Reason::VipRedirected, "the next packet turns");
         },
     },
     Row {
@@ -82,10 +65,7 @@ pub(crate) const ROWS: &[Row] = &[
     },
     ignored("the same epoch is no news", |rig| {
         let frame = announcing(rig, &[(0, BEFORE)]);
-        let frame_of_owner = Beat {
-            slots: vec![(service(0).0, BEFORE.0)],
-            ..rig.probe_of(OTHER)
-        };
+        let frame_of_owner = Beat { slots: vec![(service(0).0, BEFORE.0)], ..rig.probe_of(OTHER) };
         let _not_sent = frame;
         frame_of_owner.of_kind(Kind::Announce).frame()
     }),
@@ -98,12 +78,7 @@ pub(crate) const ROWS: &[Row] = &[
     }),
     ignored("a service that nobody knows", |rig| {
         rig.serve(0, BEFORE, 0);
-        Beat {
-            slots: vec![(1, word(6, PEER).0)],
-            ..rig.probe()
-        }
-        .of_kind(Kind::Announce)
-        .frame()
+        Beat { slots: vec![(1, word(6, PEER).0)], ..rig.probe() }.of_kind(Kind::Announce).frame()
     }),
     ignored("no service at all", |rig| announcing(rig, &[])),
     Row {

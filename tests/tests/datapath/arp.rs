@@ -25,12 +25,7 @@ fn answered(rig: &mut Rig, packet: &[u8], outcome: &Outcome) {
 }
 
 const fn row(name: &'static str, reason: Reason, packet: fn(&mut Rig) -> Vec<u8>) -> Row {
-    Row {
-        name,
-        packet,
-        reason,
-        check: super::unchanged,
-    }
+    Row { name, packet, reason, check: super::unchanged }
 }
 
 /// Makes this node a gateway, and node 2 the owner, heard on an interface.
@@ -55,23 +50,15 @@ pub(crate) const ROWS: &[Row] = &[
         name: "the owner defends its address against a probe of it",
         packet: |rig| {
             rig.serve(0, word(5, ME), u64::MAX);
-            Arp {
-                sender: [0; 4],
-                ..rig.who_has(0)
-            }
-            .frame()
+            Arp { sender: [0; 4], ..rig.who_has(0) }.frame()
         },
         reason: Reason::ArpAnswered,
         check: answered,
     },
-    row(
-        "the owner whose lease ran out is silent",
-        Reason::ArpNotOwner,
-        |rig| {
-            rig.serve(0, word(5, ME), 1);
-            rig.who_has(0).frame()
-        },
-    ),
+    row("the owner whose lease ran out is silent", Reason::ArpNotOwner, |rig| {
+        rig.serve(0, word(5, ME), 1);
+        rig.who_has(0).frame()
+    }),
     row("another node's virtual IP", Reason::ArpNotOwner, |rig| {
         rig.serve(0, word(5, PEER), u64::MAX);
         rig.who_has(0).frame()
@@ -82,26 +69,10 @@ pub(crate) const ROWS: &[Row] = &[
     }),
     row("a gratuitous request", Reason::ArpHeard, |rig| {
         rig.serve(0, word(5, ME), u64::MAX);
-        Arp {
-            sender: virtual_ip(0),
-            ..rig.who_has(0)
-        }
-        .frame()
+        Arp { sender: virtual_ip(0), ..rig.who_has(0) }.frame()
     }),
-    row("an answer for a virtual IP", Reason::ArpHeard, |rig| {
-        Arp {
-            operation: 2,
-            ..rig.who_has(0)
-        }
-        .frame()
-    }),
-    row("any other address", Reason::NotOurs, |rig| {
-        Arp {
-            target: CLIENT_ADDRESS,
-            ..rig.who_has(0)
-        }
-        .frame()
-    }),
+    row("an answer for a virtual IP", Reason::ArpHeard, |rig| Arp { operation: 2, ..rig.who_has(0) }.frame()),
+    row("any other address", Reason::NotOurs, |rig| Arp { target: CLIENT_ADDRESS, ..rig.who_has(0) }.frame()),
     row("not over Ethernet", Reason::NotOurs, |rig| {
         let mut frame = rig.who_has(0).frame();
         frame[15] = 6;
@@ -117,25 +88,15 @@ pub(crate) const ROWS: &[Row] = &[
         reason: Reason::ArpAnswered,
         check: answered,
     },
-    row(
-        "a gateway is silent where the owner hears the request itself",
-        Reason::ArpHeard,
-        |rig| gateway(rig, rig.inner.ifindex),
-    ),
-    row(
-        "a gateway does not speak for an owner it never heard",
-        Reason::ArpNotOwner,
-        |rig| gateway(rig, 0),
-    ),
-    row(
-        "a gateway does not speak for nobody",
-        Reason::ArpNotOwner,
-        |rig| {
-            rig.settings(|settings| settings.role = role::GATEWAY);
-            rig.serve(0, OwnerWord(word(5, OTHER).0 & !0xfff), 0);
-            rig.who_has(0).frame()
-        },
-    ),
+    row("a gateway is silent where the owner hears the request itself", Reason::ArpHeard, |rig| {
+        gateway(rig, rig.inner.ifindex)
+    }),
+    row("a gateway does not speak for an owner it never heard", Reason::ArpNotOwner, |rig| gateway(rig, 0)),
+    row("a gateway does not speak for nobody", Reason::ArpNotOwner, |rig| {
+        rig.settings(|settings| settings.role = role::GATEWAY);
+        rig.serve(0, OwnerWord(word(5, OTHER).0 & !0xfff), 0);
+        rig.who_has(0).frame()
+    }),
     Row {
         name: "the answer leaves with the address of the interface that was asked",
         packet: |rig| {

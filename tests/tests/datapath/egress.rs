@@ -9,12 +9,7 @@ use super::{
 };
 
 const fn row(name: &'static str, reason: Reason, packet: fn(&mut Rig) -> Vec<u8>) -> Row {
-    Row {
-        name,
-        packet,
-        reason,
-        check: super::unchanged,
-    }
+    Row { name, packet, reason, check: super::unchanged }
 }
 
 /// A gratuitous ARP for service 0.
@@ -53,25 +48,15 @@ pub(crate) const ROWS: &[Row] = &[
         rig.serve(0, word(5, ME), u64::MAX);
         gratuitous(rig)
     }),
-    row(
-        "a gratuitous ARP of a node that is not",
-        Reason::EgressFenced,
-        |rig| {
-            rig.serve(0, word(5, PEER), u64::MAX);
-            gratuitous(rig)
-        },
-    ),
+    row("a gratuitous ARP of a node that is not", Reason::EgressFenced, |rig| {
+        rig.serve(0, word(5, PEER), u64::MAX);
+        gratuitous(rig)
+    }),
     row("from the node's own address", Reason::NotOurs, |rig| {
-        let ip = Ipv4 {
-            from: address(ME),
-            to: CLIENT_ADDRESS,
-            ..Ipv4::default()
-        };
+        let ip = Ipv4 { from: address(ME), to: CLIENT_ADDRESS, ..Ipv4::default() };
         ethernet(CLIENT, rig.inner.mac, 0x0800, &ip.packet(b"\0\0\0\0\0\x08\0\0"))
     }),
-    row("neither IPv4 nor ARP", Reason::NotOurs, |rig| {
-        ethernet(CLIENT, rig.inner.mac, 0x88cc, &[0; 46])
-    }),
+    row("neither IPv4 nor ARP", Reason::NotOurs, |rig| ethernet(CLIENT, rig.inner.mac, 0x88cc, &[0; 46])),
     row("a gateway sends on what is not its own", Reason::NotOurs, |rig| {
         rig.settings(|settings| settings.role = role::GATEWAY);
         rig.leaving_virtual_ip(0)

@@ -56,12 +56,7 @@ impl Beat {
         udp.extend(((8 + message.len()) as u16).to_be_bytes());
         udp.extend([0, 0]);
         udp.extend(message);
-        let ip = Ipv4 {
-            from: self.ip_from,
-            to: self.ip_to,
-            ttl: self.ttl,
-            ..Ipv4::default()
-        };
+        let ip = Ipv4 { from: self.ip_from, to: self.ip_to, ttl: self.ttl, ..Ipv4::default() };
         ethernet(self.link_to, self.link_from, 0x0800, &ip.packet(&udp))
     }
 
@@ -120,14 +115,7 @@ pub(crate) struct Ipv4 {
 
 impl Default for Ipv4 {
     fn default() -> Self {
-        Self {
-            from: [0; 4],
-            to: [0; 4],
-            ttl: 64,
-            protocol: 17,
-            fragment: 0x4000,
-            options: Vec::new(),
-        }
+        Self { from: [0; 4], to: [0; 4], ttl: 64, protocol: 17, fragment: 0x4000, options: Vec::new() }
     }
 }
 
@@ -151,10 +139,8 @@ impl Ipv4 {
 
 /// The ones' complement sum of RFC 1071; all ones over a header whose checksum is right.
 pub(crate) fn sum(bytes: &[u8]) -> u16 {
-    let total: u32 = bytes
-        .chunks(2)
-        .map(|pair| u32::from(pair[0]) << 8 | u32::from(*pair.get(1).unwrap_or(&0)))
-        .sum();
+    let total: u32 =
+        bytes.chunks(2).map(|pair| u32::from(pair[0]) << 8 | u32::from(*pair.get(1).unwrap_or(&0))).sum();
     let folded = (total & 0xffff) + (total >> 16);
     ((folded & 0xffff) + (folded >> 16)) as u16
 }

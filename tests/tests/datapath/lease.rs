@@ -14,10 +14,7 @@ const MINE: u64 = word(5, ME).0;
 
 /// A PROBE that grants service 0 under this word.
 fn granting(rig: &mut Rig, word: u64) -> Beat {
-    Beat {
-        slots: vec![(service(0).0, word)],
-        ..rig.probe()
-    }
+    Beat { slots: vec![(service(0).0, word)], ..rig.probe() }
 }
 
 fn lease(rig: &Rig) -> u64 {
@@ -39,14 +36,8 @@ pub(crate) const ROWS: &[Row] = &[
         },
         reason: Reason::ProbeAnswered,
         check: |rig, packet, outcome| {
-            assert_eq!(
-                lease(rig),
-                field(packet, offset::ECHO) + LEASE_NS,
-                "counted from our own clock"
-            );
-            let [told] = outcome.events[..] else {
-                panic!("one event: {:?}", outcome.events)
-            };
+            assert_eq!(lease(rig), field(packet, offset::ECHO) + LEASE_NS, "counted from our own clock");
+            let [told] = outcome.events[..] else { panic!("one event: {:?}", outcome.events) };
             assert_eq!((told.kind, told.service, told.word), (event::MAJORITY, 0, MINE));
             assert!((outcome.before_ns..=outcome.after_ns).contains(&told.at_ns));
         },
@@ -71,11 +62,7 @@ pub(crate) const ROWS: &[Row] = &[
             rig.hold(0, word(5, ME), 0);
             let first = granting(rig, MINE);
             rig.receive(&first.frame());
-            Beat {
-                echo: first.echo - 1_000,
-                ..granting(rig, MINE)
-            }
-            .frame()
+            Beat { echo: first.echo - 1_000, ..granting(rig, MINE) }.frame()
         },
         reason: Reason::ProbeAnswered,
         check: |rig, packet, _| assert_eq!(lease(rig), field(packet, offset::ECHO) + 1_000 + LEASE_NS),
@@ -84,14 +71,8 @@ pub(crate) const ROWS: &[Row] = &[
         name: "every slot counts, whatever its place",
         packet: |rig| {
             (0..4).for_each(|index| rig.hold(index, word(5 + index, ME), 0));
-            let slots = (0..4)
-                .rev()
-                .map(|index| (service(index).0, word(5 + index, ME).0));
-            Beat {
-                slots: slots.collect(),
-                ..rig.probe()
-            }
-            .frame()
+            let slots = (0..4).rev().map(|index| (service(index).0, word(5 + index, ME).0));
+            Beat { slots: slots.collect(), ..rig.probe() }.frame()
         },
         reason: Reason::ProbeAnswered,
         check: |rig, _, outcome| {
@@ -157,13 +138,7 @@ pub(crate) const ROWS: &[Row] = &[
     },
     Row {
         name: "a grant for a service that nobody knows",
-        packet: |rig| {
-            Beat {
-                slots: vec![(1, MINE)],
-                ..rig.probe()
-            }
-            .frame()
-        },
+        packet: |rig| Beat { slots: vec![(1, MINE)], ..rig.probe() }.frame(),
         reason: Reason::ProbeAnswered,
         check: not_extended,
     },
@@ -171,11 +146,7 @@ pub(crate) const ROWS: &[Row] = &[
         name: "a grant by a node without a vote",
         packet: |rig| {
             rig.hold(0, word(5, ME), 0);
-            Beat {
-                slots: vec![(service(0).0, MINE)],
-                ..rig.probe_of(NodeId(4))
-            }
-            .frame()
+            Beat { slots: vec![(service(0).0, MINE)], ..rig.probe_of(NodeId(4)) }.frame()
         },
         reason: Reason::ProbeAnswered,
         check: not_extended,
@@ -184,11 +155,7 @@ pub(crate) const ROWS: &[Row] = &[
         name: "a grant that echoes a clock of the future",
         packet: |rig| {
             rig.hold(0, word(5, ME), 0);
-            Beat {
-                echo: boottime_ns() + 60_000_000_000,
-                ..granting(rig, MINE)
-            }
-            .frame()
+            Beat { echo: boottime_ns() + 60_000_000_000, ..granting(rig, MINE) }.frame()
         },
         reason: Reason::ProbeAnswered,
         check: not_extended,
@@ -223,17 +190,11 @@ pub(crate) const ROWS: &[Row] = &[
         },
         reason: Reason::ProbeAnswered,
         check: |rig, _, outcome| {
-            let [told] = outcome.events[..] else {
-                panic!("one event: {:?}", outcome.events)
-            };
+            let [told] = outcome.events[..] else { panic!("one event: {:?}", outcome.events) };
             assert_eq!((told.kind, told.service, told.word), (event::LAPSED, 0, MINE));
             assert_eq!(lease(rig), 0, "and the lease ends");
             assert!(!rig.fast.holding(0).expect("read").is_held());
-            assert_eq!(
-                outcome.packet[super::frame::MESSAGE + offset::SLOTS_USED],
-                0,
-                "and it is not listed"
-            );
+            assert_eq!(outcome.packet[super::frame::MESSAGE + offset::SLOTS_USED], 0, "and it is not listed");
         },
     },
     Row {
@@ -256,10 +217,7 @@ pub(crate) const ROWS: &[Row] = &[
         check: |rig, _, outcome| {
             assert!(lease(rig) > outcome.after_ns);
             let holding = rig.fast.holding(0).expect("read");
-            assert_eq!(
-                (holding.word, holding.lease_until_ns()),
-                (word(9, ME).0, lease(rig))
-            );
+            assert_eq!((holding.word, holding.lease_until_ns()), (word(9, ME).0, lease(rig)));
         },
     },
 ];

@@ -1,17 +1,19 @@
-//! PROBE: answered in place with the right bytes, bound or not; the window; the dead man; the pages of holdings.
+//! PROBE: answered in place with the right bytes, bound or not; the window; the dead man. What is held: `page.rs`.
 
 use afc_ebpf::{
     identity::NodeId,
-    layout::{Heard, event},
+    layout::Heard,
+    mac::Mac,
     reason::Reason,
-    wire::{Kind, SLOTS, TAG_BYTES, flag, offset},
+    wire::{DEFAULT_PORT, Kind, MAGIC, TTL, flag, offset},
 };
 
 use super::{
     Row,
     frame::{self, Beat, ETHERNET_BYTES, IPV4_BYTES, MESSAGE},
     rig::{
-        GATEWAY, LEASE_NS, ME, NEXT_KEY, NEXT_KEY_ID, OTHER, Outcome, PEER, Rig, SESSION, mac, service, word,
+        CLUSTER, GATEWAY, GENERATION, KEY, KEY_ID, ME, NEXT_KEY, NEXT_KEY_ID, Outcome, PEER, Rig, SESSION,
+        mac, service, word,
     },
 };
 
@@ -22,12 +24,9 @@ pub(crate) fn field(packet: &[u8], offset: usize) -> u64 {
 }
 
 /// Checks every byte of the REPLY to `probe`, but for the clock, which must lie within the run.
-fn is_reply(packet: &[u8], outcome: &Outcome, with: impl FnOnce(&mut Beat)) {
+pub(crate) fn is_reply(packet: &[u8], outcome: &Outcome, with: impl FnOnce(&mut Beat)) {
     let sent = field(&outcome.packet, offset::SENT);
-    assert!(
-        (outcome.before_ns..=outcome.after_ns).contains(&sent),
-        "the kernel's own clock"
-    );
+    assert!((outcome.before_ns..=outcome.after_ns).contains(&sent), "the kernel's own clock");
     let mut reply = Beat {
         link_to: mac(PEER),
         link_from: frame_destination(packet),
@@ -43,30 +42,16 @@ fn is_reply(packet: &[u8], outcome: &Outcome, with: impl FnOnce(&mut Beat)) {
     };
     with(&mut reply);
     let expected = reply.frame();
-    assert_eq!(
-        hex(&outcome.packet[..MESSAGE]),
-        hex(&expected[..MESSAGE]),
-        "headers"
-    );
-    assert_eq!(
-        hex(&outcome.packet[MESSAGE..]),
-        hex(&expected[MESSAGE..]),
-        "message and tag"
-    );
-    assert_eq!(
-        frame::sum(&outcome.packet[ETHERNET_BYTES..][..IPV4_BYTES]),
-        0xffff,
-        "the IPv4 checksum"
-    );
+    assert_eq!(hex(&outcome.packet[..MESSAGE]), hex(&expected[..MESSAGE]), "headers");
+    assert_eq!(hex(&outcome.packet[MESSAGE..]), hex(&expected[MESSAGE..]), "message and tag");
+    assert_eq!(frame::sum(&outcome.packet[ETHERNET_BYTES..][..IPV4_BYTES]), 0xffff, "the IPv4 checksum");
 }
 
-fn frame_destination(packet: &[u8]) -> afc_ebpf::mac::Mac {
-    afc_ebpf::mac::Mac::from_bytes(packet[..6].try_into().expect("six bytes"))
+fn frame_destination(packet: &[u8]) -> Mac {
+    Mac::from_bytes(packet[..6].try_into().expect("six bytes"))
 }
 
 fn template() -> Beat {
-    use super::rig::{CLUSTER, GENERATION, KEY, KEY_ID};
-    use afc_ebpf::wire::{DEFAULT_PORT, MAGIC, TTL};
     Beat {
         link_to: mac(PEER),
         link_from: mac(ME),
@@ -109,26 +94,19 @@ fn is_heard(rig: &mut Rig, node: NodeId, outcome: &Outcome) -> Heard {
 
 fn is_unheard(rig: &mut Rig) {
     let heard = rig.heard(PEER);
-    assert_eq!(
-        (heard.heard_ns, heard.window.top, heard.mac),
-        (0, 0, 0),
-        "nothing was learned"
-    );
+    assert_eq!((heard.heard_ns, heard.window.top, heard.mac), (0, 0, 0), "nothing was learned");
 }
 
 /// Holds services `0..count`, without any grant yet.
-fn hold_first(rig: &mut Rig, count: u32) {
+pub(crate) fn hold_first(rig: &mut Rig, count: u32) {
     for index in 0..count {
         rig.hold(index, word(5 + index, ME), 0);
     }
 }
 
 /// The (service, word) pairs of [`hold_first`].
-fn slots_of(indices: impl IntoIterator<Item = u32>) -> Vec<(u32, u64)> {
-    indices
-        .into_iter()
-        .map(|index| (service(index).0, word(5 + index, ME).0))
-        .collect()
+pub(crate) fn slots_of(indices: impl IntoIterator<Item = u32>) -> Vec<(u32, u64)> {
+    indices.into_iter().map(|index| (service(index).0, word(5 + index, ME).0)).collect()
 }
 
 pub(crate) const ROWS: &[Row] = &[
@@ -139,15 +117,9 @@ pub(crate) const ROWS: &[Row] = &[
         check: |rig, packet, outcome| {
             is_reply(packet, outcome, |_| {});
             let heard = is_heard(rig, PEER, outcome);
-            assert_eq!(
-                (heard.window.top, heard.window.seen),
-                (field(packet, offset::SEQUENCE), 1)
-            );
+            assert_eq!((heard.window.top, heard.window.seen), (field(packet, offset::SEQUENCE), 1));
             assert_eq!(heard.reply_ns, 0, "a probe is no reply");
-            assert_eq!(
-                rig.members.get(&mac(PEER).0, 0).expect("a member"),
-                u32::from(PEER.0)
-            );
+            assert_eq!(rig.members.get(&mac(PEER).0, 0).expect("a member"), u32::from(PEER.0));
         },
     },
     Row {
@@ -168,11 +140,7 @@ pub(crate) const ROWS: &[Row] = &[
     Row {
         name: "another source port, and bytes of padding behind the message",
         packet: |rig| {
-            let mut frame = Beat {
-                port_from: 50_000,
-                ..rig.probe()
-            }
-            .frame();
+            let mut frame = Beat { port_from: 50_000, ..rig.probe() }.frame();
             frame.extend([0; 4]);
             frame
         },
@@ -190,19 +158,10 @@ pub(crate) const ROWS: &[Row] = &[
     },
     Row {
         name: "the second live key is answered under the second key",
-        packet: |rig| {
-            Beat {
-                key: NEXT_KEY,
-                key_id: NEXT_KEY_ID,
-                ..rig.probe()
-            }
-            .frame()
-        },
+        packet: |rig| Beat { key: NEXT_KEY, key_id: NEXT_KEY_ID, ..rig.probe() }.frame(),
         reason: Reason::ProbeAnswered,
         check: |_, packet, outcome| {
-            is_reply(packet, outcome, |reply| {
-                (reply.key, reply.key_id) = (NEXT_KEY, NEXT_KEY_ID)
-            });
+            is_reply(packet, outcome, |reply| (reply.key, reply.key_id) = (NEXT_KEY, NEXT_KEY_ID));
         },
     },
     Row {
@@ -213,21 +172,14 @@ pub(crate) const ROWS: &[Row] = &[
         },
         reason: Reason::ProbeAnswered,
         check: |_, packet, outcome| {
-            is_reply(packet, outcome, |reply| {
-                reply.flags = flag::AVAILABLE | flag::DRAINING
-            });
+            is_reply(packet, outcome, |reply| reply.flags = flag::AVAILABLE | flag::DRAINING);
         },
     },
     Row {
         name: "a probe that knows no session is answered and changes nothing",
         packet: |rig| {
             hold_first(rig, 1);
-            Beat {
-                session: 0,
-                slots: slots_of(0..1),
-                ..rig.probe()
-            }
-            .frame()
+            Beat { session: 0, slots: slots_of(0..1), ..rig.probe() }.frame()
         },
         reason: Reason::ProbeUnbound,
         check: |rig, packet, outcome| {
@@ -238,13 +190,7 @@ pub(crate) const ROWS: &[Row] = &[
     },
     Row {
         name: "a probe for an earlier session is answered and changes nothing",
-        packet: |rig| {
-            Beat {
-                session: SESSION - 1,
-                ..rig.probe()
-            }
-            .frame()
-        },
+        packet: |rig| Beat { session: SESSION - 1, ..rig.probe() }.frame(),
         reason: Reason::ProbeUnbound,
         check: |rig, packet, outcome| {
             is_reply(packet, outcome, |_| {});
@@ -276,19 +222,12 @@ pub(crate) const ROWS: &[Row] = &[
         packet: |rig| {
             let first = rig.probe();
             assert_eq!(rig.receive(&first.frame()).reason, Reason::ProbeAnswered);
-            Beat {
-                sequence: 2,
-                ..rig.probe()
-            }
-            .frame()
+            Beat { sequence: 2, ..rig.probe() }.frame()
         },
         reason: Reason::ProbeAnswered,
         check: |rig, packet, outcome| {
             let heard = is_heard(rig, PEER, outcome);
-            assert_eq!(
-                (heard.window.top, heard.restart_echo_ns),
-                (2, field(packet, offset::ECHO))
-            );
+            assert_eq!((heard.window.top, heard.restart_echo_ns), (2, field(packet, offset::ECHO)));
         },
     },
     Row {
@@ -296,10 +235,7 @@ pub(crate) const ROWS: &[Row] = &[
         packet: |rig| {
             let first = rig.probe().frame();
             assert_eq!(rig.receive(&first).reason, Reason::ProbeAnswered);
-            let again = Beat {
-                sequence: 2,
-                ..rig.probe()
-            };
+            let again = Beat { sequence: 2, ..rig.probe() };
             assert_eq!(rig.receive(&again.frame()).reason, Reason::ProbeAnswered);
             again.frame()
         },
@@ -311,12 +247,7 @@ pub(crate) const ROWS: &[Row] = &[
         packet: |rig| {
             let first = rig.probe();
             assert_eq!(rig.receive(&first.frame()).reason, Reason::ProbeAnswered);
-            Beat {
-                sequence: 2,
-                echo: first.echo - 2_000_000_000,
-                ..first
-            }
-            .frame()
+            Beat { sequence: 2, echo: first.echo - 2_000_000_000, ..first }.frame()
         },
         reason: Reason::HeartbeatReplayed,
         check: super::unchanged,
@@ -326,12 +257,7 @@ pub(crate) const ROWS: &[Row] = &[
         packet: |rig| {
             let first = rig.probe();
             assert_eq!(rig.receive(&first.frame()).reason, Reason::ProbeAnswered);
-            Beat {
-                sequence: 2,
-                echo: first.echo + 60_000_000_000,
-                ..first
-            }
-            .frame()
+            Beat { sequence: 2, echo: first.echo + 60_000_000_000, ..first }.frame()
         },
         reason: Reason::HeartbeatReplayed,
         check: super::unchanged,
@@ -352,12 +278,7 @@ pub(crate) const ROWS: &[Row] = &[
         name: "a trial yes goes to the agent, is not answered, and grants nothing",
         packet: |rig| {
             hold_first(rig, 1);
-            Beat {
-                flags: flag::TRIAL,
-                slots: slots_of(0..1),
-                ..rig.probe()
-            }
-            .frame()
+            Beat { flags: flag::TRIAL, slots: slots_of(0..1), ..rig.probe() }.frame()
         },
         reason: Reason::MessageToAgent,
         check: |rig, packet, outcome| {
@@ -371,21 +292,13 @@ pub(crate) const ROWS: &[Row] = &[
         packet: |rig| {
             let first = rig.probe().frame();
             rig.receive(&first);
-            Beat {
-                link_from: mac(NodeId(22)),
-                ..rig.probe()
-            }
-            .frame()
+            Beat { link_from: mac(NodeId(22)), ..rig.probe() }.frame()
         },
         reason: Reason::ProbeAnswered,
         check: |rig, _, _| {
             assert_eq!(rig.heard(PEER).mac, mac(NodeId(22)).0);
             let members: Vec<u64> = rig.members.keys().collect::<Result<_, _>>().expect("keys");
-            assert_eq!(
-                members,
-                [mac(NodeId(22)).0],
-                "the old address is no member's any more"
-            );
+            assert_eq!(members, [mac(NodeId(22)).0], "the old address is no member's any more");
         },
     },
     Row {
@@ -395,98 +308,6 @@ pub(crate) const ROWS: &[Row] = &[
         check: |rig, _, outcome| {
             is_heard(rig, GATEWAY, outcome);
             assert_eq!(rig.members.keys().count(), 0);
-        },
-    },
-    Row {
-        name: "the first page, with more behind it",
-        packet: |rig| {
-            hold_first(rig, 6);
-            rig.probe().frame()
-        },
-        reason: Reason::ProbeAnswered,
-        check: |_, packet, outcome| {
-            is_reply(packet, outcome, |reply| {
-                (reply.slots, reply.flags) = (slots_of(0..4), flag::MORE)
-            });
-        },
-    },
-    Row {
-        name: "the last page",
-        packet: |rig| {
-            hold_first(rig, 6);
-            Beat {
-                page: 1,
-                ..rig.probe()
-            }
-            .frame()
-        },
-        reason: Reason::ProbeAnswered,
-        check: |_, packet, outcome| {
-            is_reply(packet, outcome, |reply| {
-                (reply.slots, reply.page) = (slots_of(4..6), 1)
-            });
-        },
-    },
-    Row {
-        name: "a page that there is none of",
-        packet: |rig| {
-            hold_first(rig, 6);
-            Beat {
-                page: 255,
-                ..rig.probe()
-            }
-            .frame()
-        },
-        reason: Reason::ProbeAnswered,
-        check: |_, packet, outcome| is_reply(packet, outcome, |reply| reply.page = 255),
-    },
-    Row {
-        name: "a list from which one was dropped has no gap",
-        packet: |rig| {
-            hold_first(rig, 6);
-            rig.fast.drop_holding(1).expect("dropped");
-            rig.fast.drop_holding(5).expect("dropped");
-            rig.probe().frame()
-        },
-        reason: Reason::ProbeAnswered,
-        check: |rig, packet, outcome| {
-            assert_eq!(rig.fast.held().count(), SLOTS);
-            is_reply(packet, outcome, |reply| reply.slots = slots_of([0, 4, 2, 3]));
-        },
-    },
-    Row {
-        name: "what lapsed is dropped for good, told, and leaves no gap",
-        packet: |rig| {
-            hold_first(rig, 3);
-            rig.hold(1, word(6, ME), LEASE_NS + 1_000_000);
-            rig.probe().frame()
-        },
-        reason: Reason::ProbeAnswered,
-        check: |rig, packet, outcome| {
-            is_reply(packet, outcome, |reply| reply.slots = slots_of([0, 2]));
-            let [told] = outcome.events[..] else {
-                panic!("one event: {:?}", outcome.events)
-            };
-            assert_eq!(
-                (told.kind, told.service, told.word),
-                (event::LAPSED, 1, word(6, ME).0)
-            );
-            assert!(!rig.fast.holding(1).expect("read").is_held());
-        },
-    },
-    Row {
-        name: "what an earlier agent held is not listed",
-        packet: |rig| {
-            hold_first(rig, 2);
-            rig.fast.set_incarnation(77);
-            rig.hold(0, word(5, ME), 0);
-            rig.probe_of(OTHER).frame()
-        },
-        reason: Reason::ProbeAnswered,
-        check: |_, _, outcome| {
-            assert_eq!(outcome.packet[MESSAGE + offset::SLOTS_USED], 1);
-            assert_eq!(field(&outcome.packet, offset::SLOTS + 8), word(5, ME).0);
-            assert_eq!(outcome.packet.len(), MESSAGE + 128 + TAG_BYTES);
         },
     },
 ];

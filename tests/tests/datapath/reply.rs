@@ -22,13 +22,7 @@ const THEIRS: u64 = 0xaaaa;
 fn reply(rig: &mut Rig) -> Beat {
     let probe = rig.probe();
     let echo = probe.echo - 300_000;
-    Beat {
-        session: THEIRS,
-        sequence: probe.sent | 1,
-        echo,
-        ..probe
-    }
-    .of_kind(Kind::Reply)
+    Beat { session: THEIRS, sequence: probe.sent | 1, echo, ..probe }.of_kind(Kind::Reply)
 }
 
 fn not_recorded(rig: &mut Rig, packet: &[u8], outcome: &Outcome) {
@@ -46,46 +40,22 @@ fn heard_and_passed(rig: &mut Rig, packet: &[u8], outcome: &Outcome) {
 }
 
 const fn to_agent(name: &'static str, packet: fn(&mut Rig) -> Vec<u8>) -> Row {
-    Row {
-        name,
-        packet,
-        reason: Reason::MessageToAgent,
-        check: heard_and_passed,
-    }
+    Row { name, packet, reason: Reason::MessageToAgent, check: heard_and_passed }
 }
 
 const fn stale(name: &'static str, packet: fn(&mut Rig) -> Vec<u8>) -> Row {
-    Row {
-        name,
-        packet,
-        reason: Reason::ReplyStale,
-        check: not_recorded,
-    }
+    Row { name, packet, reason: Reason::ReplyStale, check: not_recorded }
 }
 
 pub(crate) const ROWS: &[Row] = &[
     Row {
         name: "the answer to a probe",
-        packet: |rig| {
-            Beat {
-                flags: flag::AVAILABLE,
-                ..reply(rig)
-            }
-            .frame()
-        },
+        packet: |rig| Beat { flags: flag::AVAILABLE, ..reply(rig) }.frame(),
         reason: Reason::ReplyRecorded,
         check: |rig, packet, outcome| {
             super::unchanged(rig, packet, outcome);
-            let Heard {
-                heard_ns,
-                reply_ns,
-                reply_echo_ns,
-                replies,
-                session,
-                flags,
-                ifindex,
-                ..
-            } = rig.heard(PEER);
+            let Heard { heard_ns, reply_ns, reply_echo_ns, replies, session, flags, ifindex, .. } =
+                rig.heard(PEER);
             assert!((outcome.before_ns..=outcome.after_ns).contains(&reply_ns));
             assert_eq!((heard_ns, reply_echo_ns), (reply_ns, field(packet, offset::ECHO)));
             assert_eq!((replies, session, flags), (1, THEIRS, u32::from(flag::AVAILABLE)));
@@ -94,10 +64,7 @@ pub(crate) const ROWS: &[Row] = &[
             assert_eq!(histogram[rtt::bucket(reply_ns - reply_echo_ns)], 1);
             assert_eq!(histogram.iter().sum::<u32>(), 1);
             let snapshot = rig.fast.heard(PEER);
-            assert_eq!(
-                (snapshot.reply_ns, snapshot.session, snapshot.mac),
-                (reply_ns, THEIRS, mac(PEER))
-            );
+            assert_eq!((snapshot.reply_ns, snapshot.session, snapshot.mac), (reply_ns, THEIRS, mac(PEER)));
             assert_eq!(rig.fast.view().round_trips(PEER), histogram);
         },
     },
@@ -106,27 +73,19 @@ pub(crate) const ROWS: &[Row] = &[
         packet: |rig| {
             rig.set_heard(PEER, |heard| {
                 heard.session = THEIRS - 1;
-                heard.window = Window {
-                    top: u64::MAX,
-                    seen: u64::MAX,
-                };
+                heard.window = Window { top: u64::MAX, seen: u64::MAX };
             });
             reply(rig).frame()
         },
         reason: Reason::ReplyRecorded,
         check: |rig, _, _| {
-            assert_eq!(
-                (rig.heard(PEER).session, rig.heard(PEER).window),
-                (THEIRS, Window::default())
-            );
+            assert_eq!((rig.heard(PEER).session, rig.heard(PEER).window), (THEIRS, Window::default()));
         },
     },
     Row {
         name: "the answer of the same session leaves the window alone",
         packet: |rig| {
-            rig.set_heard(PEER, |heard| {
-                (heard.session, heard.window.top) = (THEIRS, 1 << 60)
-            });
+            rig.set_heard(PEER, |heard| (heard.session, heard.window.top) = (THEIRS, 1 << 60));
             reply(rig).frame()
         },
         reason: Reason::ReplyRecorded,
@@ -136,11 +95,7 @@ pub(crate) const ROWS: &[Row] = &[
         name: "a round trip at the end of the histogram",
         packet: |rig| {
             let reply = reply(rig);
-            Beat {
-                echo: reply.echo - 900_000_000,
-                ..reply
-            }
-            .frame()
+            Beat { echo: reply.echo - 900_000_000, ..reply }.frame()
         },
         reason: Reason::ReplyRecorded,
         check: |rig, _, _| assert_eq!(rig.heard(PEER).rtt[rtt::BUCKETS - 1], 1),
@@ -171,42 +126,16 @@ pub(crate) const ROWS: &[Row] = &[
     },
     stale("an answer to no probe of the last second", |rig| {
         let reply = reply(rig);
-        Beat {
-            echo: reply.echo - 1_000_000_000,
-            ..reply
-        }
-        .frame()
+        Beat { echo: reply.echo - 1_000_000_000, ..reply }.frame()
     }),
     stale("an answer to a probe of the future", |rig| {
         let reply = reply(rig);
-        Beat {
-            echo: reply.echo + 60_000_000_000,
-            ..reply
-        }
-        .frame()
+        Beat { echo: reply.echo + 60_000_000_000, ..reply }.frame()
     }),
-    stale("an answer without a session", |rig| {
-        Beat {
-            session: 0,
-            ..reply(rig)
-        }
-        .frame()
-    }),
-    to_agent("a claim", |rig| {
-        Beat {
-            flags: flag::UNASKED,
-            ..rig.probe()
-        }
-        .of_kind(Kind::Reply)
-        .frame()
-    }),
+    stale("an answer without a session", |rig| Beat { session: 0, ..reply(rig) }.frame()),
+    to_agent("a claim", |rig| Beat { flags: flag::UNASKED, ..rig.probe() }.of_kind(Kind::Reply).frame()),
     to_agent("a trial claim", |rig| {
-        Beat {
-            flags: flag::UNASKED | flag::TRIAL,
-            ..rig.probe()
-        }
-        .of_kind(Kind::Reply)
-        .frame()
+        Beat { flags: flag::UNASKED | flag::TRIAL, ..rig.probe() }.of_kind(Kind::Reply).frame()
     }),
     to_agent("REFUSE", |rig| rig.probe().of_kind(Kind::Refuse).frame()),
     to_agent("RELEASE", |rig| rig.probe().of_kind(Kind::Release).frame()),
@@ -216,22 +145,12 @@ pub(crate) const ROWS: &[Row] = &[
     to_agent("a REFUSE of a rebooted node proves itself by its echo", |rig| {
         let first = rig.probe().of_kind(Kind::Transfer).frame();
         rig.receive(&first);
-        Beat {
-            sequence: 2,
-            ..rig.probe()
-        }
-        .of_kind(Kind::Refuse)
-        .frame()
+        Beat { sequence: 2, ..rig.probe() }.of_kind(Kind::Refuse).frame()
     }),
     Row {
         name: "a replayed claim",
         packet: |rig| {
-            let frame = Beat {
-                flags: flag::UNASKED,
-                ..rig.probe()
-            }
-            .of_kind(Kind::Reply)
-            .frame();
+            let frame = Beat { flags: flag::UNASKED, ..rig.probe() }.of_kind(Kind::Reply).frame();
             rig.receive(&frame);
             frame
         },
@@ -243,12 +162,7 @@ pub(crate) const ROWS: &[Row] = &[
         packet: |rig| {
             let first = rig.probe().frame();
             rig.receive(&first);
-            Beat {
-                sequence: 2,
-                ..rig.probe()
-            }
-            .of_kind(Kind::Release)
-            .frame()
+            Beat { sequence: 2, ..rig.probe() }.of_kind(Kind::Release).frame()
         },
         reason: Reason::HeartbeatReplayed,
         check: super::unchanged,
@@ -258,13 +172,7 @@ pub(crate) const ROWS: &[Row] = &[
         packet: |rig| {
             let first = rig.probe().frame();
             rig.receive(&first);
-            Beat {
-                sequence: 2,
-                session: SESSION - 1,
-                ..rig.probe()
-            }
-            .of_kind(Kind::Refuse)
-            .frame()
+            Beat { sequence: 2, session: SESSION - 1, ..rig.probe() }.of_kind(Kind::Refuse).frame()
         },
         reason: Reason::HeartbeatReplayed,
         check: super::unchanged,

@@ -4,7 +4,7 @@ use std::{
     collections::BTreeMap,
     fs,
     net::Ipv4Addr,
-    os::fd::{AsFd, AsRawFd},
+    os::fd::AsFd,
     path::{Path, PathBuf},
 };
 
@@ -14,63 +14,23 @@ use afc_agent::{
     engine::effect::Leases,
 };
 use afc_ebpf::{
-    identity::{Epoch, NodeId, OwnerWord, ServiceId},
+    identity::{NodeId, OwnerWord},
     layout::{Event, Heard, Peer, Serving, Settings, name, role},
     mac::Mac,
-    reason::{Action, Reason},
-    siphash::Key,
+    reason::Reason,
     wire::{DEFAULT_PORT, Kind, MAGIC, TTL},
 };
 use aya::maps::{Array, HashMap, Map, MapData};
 
-use super::frame::{Arp, Beat, Ipv4, ethernet};
+pub(crate) use super::cluster::{
+    CLIENT, CLIENT_ADDRESS, CLUSTER, GATEWAY, GENERATION, INCARNATION, KEY, KEY_ID, LEASE_NS, ME, NEXT_KEY,
+    NEXT_KEY_ID, OTHER, PEER, SERVICES, SESSION, address, mac, service, virtual_ip, word,
+};
+use super::{
+    frame::{Arp, Beat, Ipv4, ethernet},
+    testrun::{self, Returned},
+};
 use crate::namespace::{BpfDirectory, Namespace};
-
-pub(crate) const ME: NodeId = NodeId(1);
-/// Members, both voters of every service.
-pub(crate) const PEER: NodeId = NodeId(2);
-pub(crate) const OTHER: NodeId = NodeId(3);
-pub(crate) const GATEWAY: NodeId = NodeId(4);
-pub(crate) const SESSION: u64 = 0x1111_2222_3333_4444;
-pub(crate) const LEASE_NS: u64 = 500_000_000;
-pub(crate) const CLUSTER: u32 = 0xedfe_0001;
-pub(crate) const GENERATION: u32 = 3;
-pub(crate) const KEY: Key = Key::from_bytes(*b"0123456789abcdef");
-pub(crate) const KEY_ID: u8 = 1;
-pub(crate) const NEXT_KEY: Key = Key::from_bytes(*b"fedcba9876543210");
-pub(crate) const NEXT_KEY_ID: u8 = 2;
-pub(crate) const CLIENT: Mac = Mac::from_bytes([2, 0, 0, 0, 0, 0xcc]);
-pub(crate) const CLIENT_ADDRESS: [u8; 4] = [10, 0, 0, 200];
-pub(crate) const INCARNATION: u64 = 9;
-/// Services, by index; service `i` has the virtual IP `10.0.0.(101 + i)`.
-pub(crate) const SERVICES: u32 = 6;
-
-const BPF_PROG_TEST_RUN: libc::c_int = 10;
-
-/// A node's address.
-pub(crate) const fn address(node: NodeId) -> [u8; 4] {
-    [10, 0, 0, node.0 as u8]
-}
-
-/// A service's virtual IP.
-pub(crate) const fn virtual_ip(index: u32) -> [u8; 4] {
-    [10, 0, 0, 101 + index as u8]
-}
-
-/// A service's id on the wire.
-pub(crate) const fn service(index: u32) -> ServiceId {
-    ServiceId(0x5e51_0000 + index)
-}
-
-/// A node's link address as the packets have it.
-pub(crate) const fn mac(node: NodeId) -> Mac {
-    Mac::from_bytes([2, 0, 0, 0, 0, node.0 as u8])
-}
-
-/// Epoch `counter`, claimed and owned by `owner`.
-pub(crate) const fn word(counter: u32, owner: NodeId) -> OwnerWord {
-    Epoch::claim(counter, owner).owned_by(owner)
-}
 
 /// One of the node's interfaces.
 #[derive(Clone, Copy, Debug)]
@@ -124,10 +84,7 @@ impl Rig {
         let fast = datapath.take_fast().expect("the fast maps");
         let interface = |at: usize| {
             let mode = &datapath.modes()[at];
-            Interface {
-                ifindex: mode.ifindex,
-                mac: mode.mac,
-            }
+            Interface { ifindex: mode.ifindex, mac: mode.mac }
         };
         let (inner, outer) = (interface(0), interface(1));
         let map = |name| MapData::from_pin(pin(bpf.path(), name)).expect("a pinned map");
@@ -164,31 +121,20 @@ impl Rig {
         let all = 0..SERVICES;
         let services: Vec<_> = all.clone().map(|index| (service(index), index)).collect();
         self.datapath.set_services(&services).expect("services");
-        let addresses: Vec<_> = all
-            .map(|index| (Ipv4Addr::from(virtual_ip(index)), index))
-            .collect();
+        let addresses: Vec<_> = all.map(|index| (Ipv4Addr::from(virtual_ip(index)), index)).collect();
         self.datapath.set_addresses(&addresses).expect("addresses");
-        let roles = [
-            (ME, role::MEMBER),
-            (PEER, role::MEMBER),
-            (OTHER, role::MEMBER),
-            (GATEWAY, role::GATEWAY),
-        ];
-        let peers = roles.map(|(node, role)| {
-            (
-                node,
-                Peer {
-                    address: peer_address(Ipv4Addr::from(address(node))),
-                    role,
-                    reserved: [0; 3],
-                },
-            )
-        });
+        let peers = [ME, PEER, OTHER, GATEWAY].map(|node| (node, self.peer(node)));
         self.datapath.set_peers(&peers).expect("peers");
         self.fast.set_incarnation(INCARNATION);
         self.fast.set_flags(0);
         self.fast.set_agent_until(boottime_ns() + 60_000_000_000);
         while self.fast.next_event().is_some() {}
+    }
+
+    /// A node as it is configured.
+    pub(crate) fn peer(&self, node: NodeId) -> Peer {
+        let role = if node == GATEWAY { role::GATEWAY } else { role::MEMBER };
+        Peer { address: peer_address(Ipv4Addr::from(address(node))), role, reserved: [0; 3] }
     }
 
     /// Changes the settings of [`reset`](Self::reset).
@@ -232,42 +178,19 @@ impl Rig {
 
     /// The same from another node.
     pub(crate) fn probe_of(&mut self, node: NodeId) -> Beat {
-        Beat {
-            link_from: mac(node),
-            ip_from: address(node),
-            from: node.0,
-            ..self.probe()
-        }
+        Beat { link_from: mac(node), ip_from: address(node), from: node.0, ..self.probe() }
     }
 
     /// A client's UDP packet for a virtual IP, addressed to this node on the link.
     pub(crate) fn to_virtual_ip(&self, index: u32) -> Vec<u8> {
-        let ip = Ipv4 {
-            from: CLIENT_ADDRESS,
-            to: virtual_ip(index),
-            ..Ipv4::default()
-        };
-        ethernet(
-            self.inner.mac,
-            CLIENT,
-            0x0800,
-            &ip.packet(b"\x30\x39\x00\x50\x00\x0c\x00\x00ping"),
-        )
+        let ip = Ipv4 { from: CLIENT_ADDRESS, to: virtual_ip(index), ..Ipv4::default() };
+        ethernet(self.inner.mac, CLIENT, 0x0800, &ip.packet(b"\x30\x39\x00\x50\x00\x0c\x00\x00ping"))
     }
 
     /// A packet from a virtual IP on its way out.
     pub(crate) fn leaving_virtual_ip(&self, index: u32) -> Vec<u8> {
-        let ip = Ipv4 {
-            from: virtual_ip(index),
-            to: CLIENT_ADDRESS,
-            ..Ipv4::default()
-        };
-        ethernet(
-            CLIENT,
-            self.inner.mac,
-            0x0800,
-            &ip.packet(b"\x00\x50\x30\x39\x00\x0c\x00\x00pong"),
-        )
+        let ip = Ipv4 { from: virtual_ip(index), to: CLIENT_ADDRESS, ..Ipv4::default() };
+        ethernet(CLIENT, self.inner.mac, 0x0800, &ip.packet(b"\x00\x50\x30\x39\x00\x0c\x00\x00pong"))
     }
 
     /// A client's ARP request for a virtual IP.
@@ -285,16 +208,7 @@ impl Rig {
 
     /// Writes who serves a service, and until when.
     pub(crate) fn serve(&mut self, index: u32, word: OwnerWord, lease_until_ns: u64) {
-        self.serving
-            .set(
-                index,
-                Serving {
-                    word: word.0,
-                    lease_until_ns,
-                },
-                0,
-            )
-            .expect("serving");
+        self.serving.set(index, Serving { word: word.0, lease_until_ns }, 0).expect("serving");
     }
 
     /// Holds a service with two other voters since `age_ns` ago.
@@ -328,75 +242,50 @@ impl Rig {
 
     /// Runs a packet that came in on the inner interface through the XDP program.
     pub(crate) fn receive(&mut self, packet: &[u8]) -> Outcome {
-        let program = self.datapath.xdp_program().expect("loaded").as_fd().as_raw_fd();
+        let before = Counted::now(&self.datapath);
+        let program = self.datapath.xdp_program().expect("loaded").as_fd();
         let ifindex = self.inner.ifindex;
-        self.run(packet, |packet, out| {
-            let mut context = XdpMd {
-                end: packet.len() as u32,
-                ifindex,
-                ..XdpMd::default()
-            };
-            let attribute = TestRun {
-                context: (&raw mut context) as u64,
-                context_bytes: size_of::<XdpMd>() as u32,
-                ..TestRun::new(program, packet, out)
-            };
-            attribute.run(xdp_action)
-        })
+        let returned = self.namespace.inside(|| testrun::xdp(program, ifindex, packet));
+        self.outcome(&before, returned)
     }
 
     /// Runs a packet that leaves through the tc program.
     pub(crate) fn leave(&mut self, packet: &[u8]) -> Outcome {
-        let program = self
-            .datapath
-            .egress_program()
-            .expect("loaded")
-            .as_fd()
-            .as_raw_fd();
-        self.run(packet, |packet, out| {
-            TestRun::new(program, packet, out).run(tc_action)
-        })
+        let before = Counted::now(&self.datapath);
+        let program = self.datapath.egress_program().expect("loaded").as_fd();
+        let returned = self.namespace.inside(|| testrun::tc(program, packet));
+        self.outcome(&before, returned)
     }
 
-    /// Exactly one reason is counted, and its action is what the program returned.
-    fn run(
-        &mut self,
-        packet: &[u8],
-        program: impl FnOnce(&[u8], &mut [u8]) -> (Vec<Action>, usize) + Send,
-    ) -> Outcome {
-        let counted: BTreeMap<Reason, u64> = self
-            .datapath
-            .counters()
-            .read()
-            .expect("counters")
-            .into_iter()
-            .collect();
-        let mut out = vec![0; packet.len() + 256];
-        let before_ns = boottime_ns();
-        let (actions, bytes) = self.namespace.inside(|| program(packet, &mut out));
-        let after_ns = boottime_ns();
-        out.truncate(bytes);
-        let now = self.datapath.counters().read().expect("counters");
-        let hit: Vec<(Reason, u64)> = now
-            .into_iter()
-            .map(|(reason, count)| (reason, count - counted[&reason]))
-            .filter(|hit| hit.1 > 0)
-            .collect();
-        let [(reason, 1)] = hit[..] else {
-            panic!("one reason a packet: {hit:?}")
+    /// Exactly one reason was counted, and its action is what the program returned.
+    fn outcome(&mut self, before: &Counted, returned: Returned) -> Outcome {
+        let after = Counted::now(&self.datapath);
+        let mut hit = after.reasons.iter().filter(|(reason, count)| before.reasons[reason] != **count);
+        let (Some((reason, _)), None) = (hit.next(), hit.next()) else {
+            panic!("not one reason for one packet")
         };
-        assert!(
-            actions.contains(&reason.action()),
-            "{reason:?} returned {actions:?}"
-        );
-        let events = std::iter::from_fn(|| self.fast.next_event()).collect();
+        assert_eq!(after.reasons[reason], before.reasons[reason] + 1, "{reason:?} is counted once");
+        assert_eq!(returned.action, reason.action(), "{reason:?} is what the program returned");
         Outcome {
-            reason,
-            packet: out,
-            events,
-            before_ns,
-            after_ns,
+            reason: *reason,
+            packet: returned.packet,
+            events: std::iter::from_fn(|| self.fast.next_event()).collect(),
+            before_ns: before.at_ns,
+            after_ns: after.at_ns,
         }
+    }
+}
+
+/// The counters at one moment.
+struct Counted {
+    at_ns: u64,
+    reasons: BTreeMap<Reason, u64>,
+}
+
+impl Counted {
+    fn now(datapath: &Datapath) -> Self {
+        let reasons = datapath.counters().read().expect("counters").into_iter().collect();
+        Self { at_ns: boottime_ns(), reasons }
     }
 }
 
@@ -412,6 +301,7 @@ fn settings() -> Settings {
         port: DEFAULT_PORT,
         cluster: CLUSTER,
         generation: GENERATION,
+        configuration: 0,
     }
 }
 
@@ -428,93 +318,7 @@ fn pin(directory: &Path, name: &str) -> PathBuf {
         if path.ends_with(name) {
             return path;
         }
-        pending.extend(
-            fs::read_dir(&path)
-                .into_iter()
-                .flatten()
-                .flatten()
-                .map(|entry| entry.path()),
-        );
+        pending.extend(fs::read_dir(&path).into_iter().flatten().flatten().map(|entry| entry.path()));
     }
     panic!("no pin {name} below {}", directory.display());
-}
-
-fn xdp_action(value: u32) -> Vec<Action> {
-    vec![match value {
-        1 => Action::Drop,
-        2 => Action::Pass,
-        3 => Action::Transmit,
-        4 => Action::Redirect,
-        _ => panic!("XDP returned {value}"),
-    }]
-}
-
-/// What leaves is either passed on or not.
-fn tc_action(value: u32) -> Vec<Action> {
-    match value.cast_signed() {
-        -1 => vec![Action::Pass],
-        2 => vec![Action::Drop],
-        _ => panic!("tc returned {value}"),
-    }
-}
-
-/// The kernel's `struct xdp_md`.
-#[derive(Default)]
-#[repr(C)]
-struct XdpMd {
-    start: u32,
-    end: u32,
-    meta: u32,
-    ifindex: u32,
-    queue: u32,
-    egress: u32,
-}
-
-/// The `test` part of `union bpf_attr` (Linux 5.18; older kernels ignore the zeroes at its end).
-#[derive(Default)]
-#[repr(C, align(8))]
-struct TestRun {
-    program: u32,
-    returned: u32,
-    in_bytes: u32,
-    out_bytes: u32,
-    data_in: u64,
-    data_out: u64,
-    repeat: u32,
-    duration: u32,
-    context_bytes: u32,
-    context_out_bytes: u32,
-    context: u64,
-    context_out: u64,
-    flags: u32,
-    cpu: u32,
-    batch: u32,
-    reserved: u32,
-}
-
-impl TestRun {
-    fn new(program: i32, packet: &[u8], out: &mut [u8]) -> Self {
-        Self {
-            program: program as u32,
-            in_bytes: packet.len() as u32,
-            out_bytes: out.len() as u32,
-            data_in: packet.as_ptr() as u64,
-            data_out: out.as_mut_ptr() as u64,
-            repeat: 1,
-            ..Self::default()
-        }
-    }
-
-    fn run(mut self, action: fn(u32) -> Vec<Action>) -> (Vec<Action>, usize) {
-        // SAFETY: the attribute points to live memory of the lengths it names.
-        let status =
-            unsafe { libc::syscall(libc::SYS_bpf, BPF_PROG_TEST_RUN, &raw mut self, size_of::<Self>()) };
-        assert_eq!(
-            status,
-            0,
-            "BPF_PROG_TEST_RUN: {}",
-            std::io::Error::last_os_error()
-        );
-        (action(self.returned), self.out_bytes as usize)
-    }
 }

@@ -9,12 +9,7 @@ use super::{
 };
 
 const fn row(name: &'static str, reason: Reason, packet: fn(&mut Rig) -> Vec<u8>) -> Row {
-    Row {
-        name,
-        packet,
-        reason,
-        check: super::unchanged,
-    }
+    Row { name, packet, reason, check: super::unchanged }
 }
 
 /// The other node owns service 0 and was heard on an interface.
@@ -44,22 +39,12 @@ pub(crate) const ROWS: &[Row] = &[
     }),
     row("a fragment of ours", Reason::VipServed, |rig| {
         owned_by_me(rig);
-        let ip = Ipv4 {
-            from: CLIENT_ADDRESS,
-            to: virtual_ip(0),
-            fragment: 0x2010,
-            ..Ipv4::default()
-        };
+        let ip = Ipv4 { from: CLIENT_ADDRESS, to: virtual_ip(0), fragment: 0x2010, ..Ipv4::default() };
         ethernet(rig.inner.mac, CLIENT, 0x0800, &ip.packet(b"the middle"))
     }),
     row("ours with IPv4 options", Reason::VipServed, |rig| {
         owned_by_me(rig);
-        let ip = Ipv4 {
-            from: CLIENT_ADDRESS,
-            to: virtual_ip(0),
-            options: vec![1; 8],
-            ..Ipv4::default()
-        };
+        let ip = Ipv4 { from: CLIENT_ADDRESS, to: virtual_ip(0), options: vec![1; 8], ..Ipv4::default() };
         ethernet(rig.inner.mac, CLIENT, 0x0800, &ip.packet(b"optional"))
     }),
     row("ours, broadcast", Reason::VipServed, |rig| {
@@ -76,11 +61,7 @@ pub(crate) const ROWS: &[Row] = &[
     }),
     row("nobody's, ever", Reason::VipUnowned, |rig| rig.to_virtual_ip(1)),
     row("not a virtual IP", Reason::NotOurs, |rig| {
-        let ip = Ipv4 {
-            from: virtual_ip(0),
-            to: CLIENT_ADDRESS,
-            ..Ipv4::default()
-        };
+        let ip = Ipv4 { from: virtual_ip(0), to: CLIENT_ADDRESS, ..Ipv4::default() };
         ethernet(rig.inner.mac, CLIENT, 0x0800, &ip.packet(b"\0\0\0\0\0\x08\0\0"))
     }),
     row("flooded to us, but for another machine", Reason::NotOurs, |rig| {
@@ -101,43 +82,27 @@ pub(crate) const ROWS: &[Row] = &[
     },
     row("another node's, sent on by a member", Reason::VipLoop, |rig| {
         let packet = owned_by_peer(rig, rig.inner.ifindex);
-        rig.members
-            .insert(mac(OTHER).0, u32::from(OTHER.0), 0)
-            .expect("a member");
+        rig.members.insert(mac(OTHER).0, u32::from(OTHER.0), 0).expect("a member");
         with_link(&packet, rig.inner.mac, mac(OTHER))
     }),
-    row(
-        "another node's, broadcast: the owner has it already",
-        Reason::VipLoop,
-        |rig| {
-            let packet = owned_by_peer(rig, rig.inner.ifindex);
-            with_link(&packet, Mac::from_bytes([0xff; 6]), CLIENT)
-        },
-    ),
-    row(
-        "another node's, of which no link address is known",
-        Reason::VipNoNeighbour,
-        |rig| {
-            rig.serve(0, word(5, PEER), 0);
-            rig.to_virtual_ip(0)
-        },
-    ),
-    row(
-        "another node's, behind an interface that is not ours",
-        Reason::VipNoNeighbour,
-        |rig| owned_by_peer(rig, 999),
-    ),
+    row("another node's, broadcast: the owner has it already", Reason::VipLoop, |rig| {
+        let packet = owned_by_peer(rig, rig.inner.ifindex);
+        with_link(&packet, Mac::from_bytes([0xff; 6]), CLIENT)
+    }),
+    row("another node's, of which no link address is known", Reason::VipNoNeighbour, |rig| {
+        rig.serve(0, word(5, PEER), 0);
+        rig.to_virtual_ip(0)
+    }),
+    row("another node's, behind an interface that is not ours", Reason::VipNoNeighbour, |rig| {
+        owned_by_peer(rig, 999)
+    }),
     Row {
         name: "the agent's seed is enough to redirect",
         packet: |rig| {
             rig.serve(0, word(5, PEER), 0);
             let ifindex = rig.inner.ifindex;
-            rig.datapath
-                .seed_neighbour(PEER, mac(PEER), ifindex)
-                .expect("seeded");
-            rig.datapath
-                .seed_neighbour(PEER, mac(OTHER), ifindex)
-                .expect("only where nothing is known");
+            rig.datapath.seed_neighbour(PEER, mac(PEER), ifindex).expect("seeded");
+            rig.datapath.seed_neighbour(PEER, mac(OTHER), ifindex).expect("only where nothing is known");
             rig.to_virtual_ip(0)
         },
         reason: Reason::VipRedirected,

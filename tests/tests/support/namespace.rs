@@ -19,10 +19,7 @@ impl Namespace {
     pub(crate) fn new(label: &str) -> Self {
         // SAFETY: geteuid has no precondition.
         let user = unsafe { libc::geteuid() };
-        assert_eq!(
-            user, 0,
-            "this test needs root: it loads BPF programs into the kernel"
-        );
+        assert_eq!(user, 0, "this test needs root: it loads BPF programs into the kernel");
         let name = format!("afc-{}-{label}", std::process::id());
         run("ip", &["netns", "add", &name]);
         let namespace = Self { name };
@@ -42,10 +39,7 @@ impl Namespace {
 
     /// A veth pair: `inner` here, `outer` in `other`. Both are up.
     pub(crate) fn veth(&self, inner: &str, other: &Self, outer: &str) {
-        self.ip(&format!(
-            "link add {inner} type veth peer name {outer} netns {}",
-            other.name
-        ));
+        self.ip(&format!("link add {inner} type veth peer name {outer} netns {}", other.name));
         self.ip(&format!("link set {inner} up"));
         other.ip(&format!("link set {outer} up"));
     }
@@ -60,9 +54,7 @@ impl Namespace {
                 assert_eq!(status, 0, "entered");
                 work()
             });
-            thread
-                .join()
-                .unwrap_or_else(|panic| std::panic::resume_unwind(panic))
+            thread.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic))
         })
     }
 }
@@ -81,9 +73,7 @@ pub(crate) struct BpfDirectory {
 impl BpfDirectory {
     /// A fresh path; the data path makes the directory itself.
     pub(crate) fn new(label: &str) -> Self {
-        Self {
-            path: std::env::temp_dir().join(format!("afc-bpf-{}-{label}", std::process::id())),
-        }
+        Self { path: std::env::temp_dir().join(format!("afc-bpf-{}-{label}", std::process::id())) }
     }
 
     /// The path.
@@ -102,9 +92,6 @@ impl Drop for BpfDirectory {
 }
 
 fn run(program: &str, arguments: &[&str]) {
-    let status = Command::new(program)
-        .args(arguments)
-        .status()
-        .expect("the program runs");
+    let status = Command::new(program).args(arguments).status().expect("the program runs");
     assert!(status.success(), "{program} {}", arguments.join(" "));
 }

@@ -4,14 +4,9 @@ use std::time::Duration;
 
 /// Reads a whole number with a unit.
 pub(super) fn parse(text: &str) -> Result<Duration, String> {
-    let digits = text.len()
-        - text
-            .trim_start_matches(|character: char| character.is_ascii_digit())
-            .len();
+    let digits = text.len() - text.trim_start_matches(|character: char| character.is_ascii_digit()).len();
     let (number, unit) = text.split_at(digits);
-    let number: u64 = number
-        .parse()
-        .map_err(|_| format!("`{text}` does not begin with a number"))?;
+    let number: u64 = number.parse().map_err(|_| format!("`{text}` does not begin with a number"))?;
     match unit {
         "us" => Ok(Duration::from_micros(number)),
         "ms" => Ok(Duration::from_millis(number)),

@@ -69,17 +69,8 @@ fn watch(terminal: &mut DefaultTerminal, scene: &Scene, poller: &Poller) -> Resu
         let since_ns = first_served_ns.unwrap_or_else(now_ns);
         let model = Model::read(scene, &poller.statuses(), &hands, since_ns);
         log.note_owners(&model);
-        terminal.draw(|frame| {
-            view::draw(
-                frame,
-                &view::Picture {
-                    model: &model,
-                    log: &log,
-                    selected,
-                    help,
-                },
-            )
-        })?;
+        terminal
+            .draw(|frame| view::draw(frame, &view::Picture { model: &model, log: &log, selected, help }))?;
         match next_request()? {
             Request::Select(node) => selected = node.min(model.nodes.len() - 1),
             Request::Do(deed) => log.note(hands.act(deed, &model.nodes[selected].name)),
@@ -105,11 +96,7 @@ fn next_request() -> Result<Request> {
 /// What a key means.
 fn request_of(key: KeyEvent) -> Request {
     let KeyCode::Char(character) = key.code else {
-        return if key.code == KeyCode::Esc {
-            Request::Quit
-        } else {
-            Request::Nothing
-        };
+        return if key.code == KeyCode::Esc { Request::Quit } else { Request::Nothing };
     };
     match character {
         'c' if key.modifiers.contains(KeyModifiers::CONTROL) => Request::Quit,

@@ -31,12 +31,8 @@ const SERVICE: &str = "web-1";
 /// Node 1 loses power, a passive node takes over; node 1 returns, nothing moves.
 pub(super) fn play_kill(spec: LabSpec, rate_hz: u32, print: &mut dyn FnMut(&str)) -> Result<Timeline> {
     let started = Instant::now();
-    let mut play = Play {
-        scene: Scene::start(spec, rate_hz)?,
-        started,
-        timeline: Timeline::default(),
-        print,
-    };
+    let mut play =
+        Play { scene: Scene::start(spec, rate_hz)?, started, timeline: Timeline::default(), print };
     let nodes = play.agents();
     (play.print)(&format!(
         "{:>8.3} s  the agents of {} run",
@@ -54,10 +50,7 @@ pub(super) fn play_kill(spec: LabSpec, rate_hz: u32, print: &mut dyn FnMut(&str)
         let since = cut_ns..u64::MAX;
         play.wait("a passive node serves web-1", |scene| {
             scene.is_service_up(SERVICE)
-                && scene
-                    .owners(SERVICE, &since)
-                    .last()
-                    .is_some_and(|owner| owner != VICTIM)
+                && scene.owners(SERVICE, &since).last().is_some_and(|owner| owner != VICTIM)
         })
     })?;
     let successor = play.successor()?;
@@ -90,14 +83,8 @@ impl Play<'_> {
         self.wait("the traffic of a step", |_| now_ns() >= until_ns)?;
         let window = from_ns..now_ns();
         let services = self.scene.lab.spec().services.iter();
-        let services = services
-            .map(|service| self.seen(&service.name, &window))
-            .collect();
-        let step = Step {
-            at,
-            event: event.to_owned(),
-            services,
-        };
+        let services = services.map(|service| self.seen(&service.name, &window)).collect();
+        let step = Step { at, event: event.to_owned(), services };
         step.lines().iter().for_each(|line| (self.print)(line));
         self.timeline.steps.push(step);
         Ok(())
@@ -113,29 +100,16 @@ impl Play<'_> {
         if waited.is_err() || !fallen.is_empty() {
             lab.print_logs();
         }
-        ensure!(
-            fallen.is_empty(),
-            "the agents of {} have ended by themselves",
-            fallen.join(", ")
-        );
+        ensure!(fallen.is_empty(), "the agents of {} have ended by themselves", fallen.join(", "));
         waited.map(drop)
     }
 
     /// What the clients saw of one service.
     fn seen(&self, service: &str, window: &Range<u64>) -> Seen {
         let owners = self.scene.owners(service, window);
-        let Sight {
-            gateway,
-            direct,
-            http,
-            overlaps,
-            phases: _,
-        } = self.scene.sight(service, window);
-        let lack = |report: &Report| Lack {
-            gap: report.gap.duration(),
-            sent: report.sent,
-            lost: report.lost,
-        };
+        let Sight { gateway, direct, http, overlaps, phases: _ } = self.scene.sight(service, window);
+        let lack =
+            |report: &Report| Lack { gap: report.gap.duration(), sent: report.sent, lost: report.lost };
         Seen {
             service: service.to_owned(),
             owners,
@@ -149,36 +123,19 @@ impl Play<'_> {
     /// The node that serves web-1 after the last step, which must be a passive one.
     fn successor(&mut self) -> Result<String> {
         let seen = self.last_of_the_service();
-        let successor = seen
-            .and_then(|seen| seen.owners.last())
-            .cloned()
-            .unwrap_or_default();
-        let gap = seen
-            .map(|seen| millis(seen.gateway.gap.max(seen.direct.gap)))
-            .unwrap_or_default();
-        let homes = self
-            .scene
-            .lab
-            .spec()
-            .services
-            .iter()
-            .any(|service| service.home == successor);
+        let successor = seen.and_then(|seen| seen.owners.last()).cloned().unwrap_or_default();
+        let gap = seen.map(|seen| millis(seen.gateway.gap.max(seen.direct.gap))).unwrap_or_default();
+        let homes = self.scene.lab.spec().services.iter().any(|service| service.home == successor);
         if successor.is_empty() || homes {
             bail!("web-1 went to {successor:?}, which is no passive node");
         }
-        (self.print)(&format!(
-            "{:12}{successor} took web-1 over; the longest UDP gap was {gap} ms",
-            ""
-        ));
+        (self.print)(&format!("{:12}{successor} took web-1 over; the longest UDP gap was {gap} ms", ""));
         Ok(successor)
     }
 
     /// With `preempt = false` a returning home takes nothing back.
     fn check_that_nothing_moved(&self, successor: &str) -> Result<()> {
-        let owners = self
-            .last_of_the_service()
-            .map(|seen| seen.owners.clone())
-            .unwrap_or_default();
+        let owners = self.last_of_the_service().map(|seen| seen.owners.clone()).unwrap_or_default();
         if owners != [successor] {
             bail!("web-1 was to stay with {successor} when n1 returned, but was served by {owners:?}");
         }
@@ -187,12 +144,7 @@ impl Play<'_> {
 
     /// What the last step saw of web-1.
     fn last_of_the_service(&self) -> Option<&Seen> {
-        self.timeline
-            .steps
-            .last()?
-            .services
-            .iter()
-            .find(|seen| seen.service == SERVICE)
+        self.timeline.steps.last()?.services.iter().find(|seen| seen.service == SERVICE)
     }
 
     /// The nodes that have an agent.
@@ -202,12 +154,6 @@ impl Play<'_> {
             Role::Witness => " (witness)",
             Role::Gateway => " (gateway)",
         };
-        self.scene
-            .lab
-            .spec()
-            .nodes
-            .iter()
-            .map(|node| format!("{}{}", node.name, role(node.role)))
-            .collect()
+        self.scene.lab.spec().nodes.iter().map(|node| format!("{}{}", node.name, role(node.role))).collect()
     }
 }

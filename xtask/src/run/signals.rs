@@ -32,11 +32,7 @@ pub(super) fn asked() -> bool {
 
 /// Fails if somebody did.
 pub(super) fn check() -> Result<()> {
-    if asked() {
-        bail!("interrupted; the lab is removed")
-    } else {
-        Ok(())
-    }
+    if asked() { bail!("interrupted; the lab is removed") } else { Ok(()) }
 }
 
 extern "C" fn note(_signal: libc::c_int) {

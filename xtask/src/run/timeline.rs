@@ -50,10 +50,7 @@ pub(super) struct Lack {
 impl Timeline {
     /// Everything that is not as promised, a sentence each.
     pub(super) fn complaints(&self, budget: Duration) -> Vec<String> {
-        let seen = self
-            .steps
-            .iter()
-            .flat_map(|step| step.services.iter().map(move |seen| (step, seen)));
+        let seen = self.steps.iter().flat_map(|step| step.services.iter().map(move |seen| (step, seen)));
         let mut complaints = Vec::new();
         for (step, seen) in seen {
             let service = &seen.service;
@@ -108,20 +105,12 @@ impl Step {
 impl Seen {
     /// The longest time without an answer, by client.
     fn gaps(&self) -> [(&'static str, Duration); 3] {
-        [
-            ("gateway", self.gateway.gap),
-            ("direct", self.direct.gap),
-            ("http", self.http),
-        ]
+        [("gateway", self.gateway.gap), ("direct", self.direct.gap), ("http", self.http)]
     }
 
     fn line(&self) -> String {
         let [gateway, direct, http] = self.gaps().map(|(_, gap)| millis(gap));
-        let owners = if self.owners.is_empty() {
-            "nobody".to_owned()
-        } else {
-            self.owners.join(" → ")
-        };
+        let owners = if self.owners.is_empty() { "nobody".to_owned() } else { self.owners.join(" → ") };
         let lost = self.gateway.lost + self.direct.lost;
         let sent = self.gateway.sent + self.direct.sent;
         format!(
@@ -156,11 +145,7 @@ mod tests {
     const BUDGET: Duration = Duration::from_millis(250);
 
     fn timeline(overlaps: usize, gap_ms: u64) -> Timeline {
-        let lack = |ms| Lack {
-            gap: Duration::from_millis(ms),
-            sent: 100,
-            lost: 3,
-        };
+        let lack = |ms| Lack { gap: Duration::from_millis(ms), sent: 100, lost: 3 };
         let seen = Seen {
             service: "web-1".into(),
             owners: vec!["n1".into(), "n4".into()],
@@ -169,11 +154,8 @@ mod tests {
             direct: lack(31),
             http: Duration::from_millis(99),
         };
-        let step = Step {
-            at: Duration::from_millis(1500),
-            event: "n1 loses power".into(),
-            services: vec![seen],
-        };
+        let step =
+            Step { at: Duration::from_millis(1500), event: "n1 loses power".into(), services: vec![seen] };
         Timeline { steps: vec![step] }
     }
 
@@ -182,10 +164,7 @@ mod tests {
         let timeline = timeline(0, 250);
         assert_eq!(timeline.complaints(BUDGET), Vec::<String>::new());
         assert_eq!(timeline.to_json(BUDGET)["ok"], true);
-        assert_eq!(
-            timeline.to_json(BUDGET)["steps"][0]["services"][0]["gateway"]["gap_ms"],
-            250.0
-        );
+        assert_eq!(timeline.to_json(BUDGET)["steps"][0]["services"][0]["gateway"]["gap_ms"], 250.0);
     }
 
     #[test]

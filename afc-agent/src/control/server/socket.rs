@@ -67,24 +67,12 @@ pub(super) struct SocketFile {
 pub(super) fn bind(path: &Path) -> Result<(UnixListener, SocketFile), BindError> {
     if let Some(dir) = path.parent() {
         let made = fs::create_dir_all(dir);
-        made.map_err(|source| BindError::Directory {
-            path: dir.to_owned(),
-            source,
-        })?;
+        made.map_err(|source| BindError::Directory { path: dir.to_owned(), source })?;
     }
     clear(path)?;
     let bound = listen(path).and_then(|listener| Ok((listener, identity(path)?)));
-    let (listener, identity) = bound.map_err(|source| BindError::Listen {
-        path: path.to_owned(),
-        source,
-    })?;
-    Ok((
-        listener,
-        SocketFile {
-            path: path.to_owned(),
-            identity,
-        },
-    ))
+    let (listener, identity) = bound.map_err(|source| BindError::Listen { path: path.to_owned(), source })?;
+    Ok((listener, SocketFile { path: path.to_owned(), identity }))
 }
 
 impl Drop for SocketFile {
@@ -100,17 +88,12 @@ impl Drop for SocketFile {
 
 /// Removes the file of an agent that is gone.
 fn clear(path: &Path) -> Result<(), BindError> {
-    let listen = |source| BindError::Listen {
-        path: path.to_owned(),
-        source,
-    };
+    let listen = |source| BindError::Listen { path: path.to_owned(), source };
     match fs::symlink_metadata(path) {
         Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(()),
         Err(error) => return Err(listen(error)),
         Ok(metadata) if !metadata.file_type().is_socket() => {
-            return Err(BindError::NotASocket {
-                path: path.to_owned(),
-            });
+            return Err(BindError::NotASocket { path: path.to_owned() });
         }
         Ok(_) => {}
     }
@@ -120,9 +103,7 @@ fn clear(path: &Path) -> Result<(), BindError> {
             fs::remove_file(path).map_err(listen)
         }
         Err(error) => Err(listen(error)),
-        Ok(_) => Err(BindError::InUse {
-            path: path.to_owned(),
-        }),
+        Ok(_) => Err(BindError::InUse { path: path.to_owned() }),
     }
 }
 

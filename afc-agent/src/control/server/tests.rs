@@ -20,11 +20,7 @@ struct Source {
 
 impl Source {
     fn push(&self, text: &str) {
-        self.events.push(
-            1,
-            SystemTime::UNIX_EPOCH,
-            Happening::new(EventKind::Started, text),
-        );
+        self.events.push(1, SystemTime::UNIX_EPOCH, Happening::new(EventKind::Started, text));
     }
 }
 
@@ -51,19 +47,13 @@ impl Lab {
         let path = dir.path().join("run/afc.sock");
         let source = Arc::new(Source::default());
         tokio::spawn(ControlServer::bind(&path).unwrap().run(Arc::clone(&source)));
-        Self {
-            source,
-            path,
-            _dir: dir,
-        }
+        Self { source, path, _dir: dir }
     }
 
     /// Runs the blocking client.
     async fn client<T: Send + 'static>(&self, ask: impl FnOnce(Client) -> T + Send + 'static) -> T {
         let path = self.path.clone();
-        tokio::task::spawn_blocking(move || ask(Client::connect(&path).unwrap()))
-            .await
-            .unwrap()
+        tokio::task::spawn_blocking(move || ask(Client::connect(&path).unwrap())).await.unwrap()
     }
 
     async fn connect(&self) -> BufReader<UnixStream> {
@@ -91,10 +81,7 @@ async fn the_client_gets_status_and_events() {
     let lab = Lab::new();
     lab.source.push("one");
     lab.source.push("two");
-    assert_eq!(
-        lab.client(|client| client.status().unwrap()).await,
-        status::tests::example()
-    );
+    assert_eq!(lab.client(|client| client.status().unwrap()).await, status::tests::example());
     let batch = lab.client(|client| client.events(1).unwrap()).await;
     assert_eq!(texts(&batch.events), ["two"]);
 }
@@ -103,16 +90,8 @@ async fn the_client_gets_status_and_events() {
 async fn one_connection_may_ask_again_and_nonsense_is_answered_with_an_error() {
     let lab = Lab::new();
     let mut stream = lab.connect().await;
-    assert!(
-        ask(&mut stream, r#"{"command":"status"}"#)
-            .await
-            .starts_with(r#"{"status":{"node":"n4""#)
-    );
-    assert!(
-        ask(&mut stream, r#"{"command":"dance"}"#)
-            .await
-            .starts_with(r#"{"error":"not understood: "#)
-    );
+    assert!(ask(&mut stream, r#"{"command":"status"}"#).await.starts_with(r#"{"status":{"node":"n4""#));
+    assert!(ask(&mut stream, r#"{"command":"dance"}"#).await.starts_with(r#"{"error":"not understood: "#));
     assert!(ask(&mut stream, "").await.starts_with(r#"{"error":"#));
     assert_eq!(
         ask(&mut stream, r#"{"command":"events"}"#).await,
@@ -125,18 +104,11 @@ async fn a_follower_gets_each_event_as_it_happens() {
     let lab = Lab::new();
     lab.source.push("before");
     let mut stream = lab.connect().await;
-    assert!(
-        ask(&mut stream, r#"{"command":"events","follow":true}"#)
-            .await
-            .contains("before")
-    );
+    assert!(ask(&mut stream, r#"{"command":"events","follow":true}"#).await.contains("before"));
     for text in ["then", "and then"] {
         lab.source.push(text);
         let line = answer(&mut stream).await;
-        assert!(
-            line.contains(&format!("\"text\":\"{text}\"")) && !line.contains("before"),
-            "{line}"
-        );
+        assert!(line.contains(&format!("\"text\":\"{text}\"")) && !line.contains("before"), "{line}");
     }
 }
 
@@ -162,11 +134,7 @@ async fn a_request_that_is_too_long_is_refused_and_hung_up_on() {
     let lab = Lab::new();
     let mut stream = lab.connect().await;
     stream.write_all(&[b'x'; MAX_REQUEST_BYTES + 1]).await.unwrap();
-    assert!(
-        answer(&mut stream)
-            .await
-            .contains("a request has at most 4096 bytes")
-    );
+    assert!(answer(&mut stream).await.contains("a request has at most 4096 bytes"));
     let mut rest = Vec::new();
     assert!(stream.read_to_end(&mut rest).await.is_err() || rest.is_empty());
 }
@@ -177,10 +145,7 @@ async fn a_client_that_asks_nothing_is_hung_up_on() {
     let mut stream = lab.connect().await;
     let started = Instant::now();
     assert_eq!(answer(&mut stream).await, "");
-    assert!(
-        started.elapsed() < Duration::from_secs(5),
-        "the clock of this test is paused"
-    );
+    assert!(started.elapsed() < Duration::from_secs(5), "the clock of this test is paused");
 }
 
 #[tokio::test]
@@ -193,9 +158,7 @@ async fn a_client_too_many_is_told_so_and_a_place_is_given_back() {
         clients.push(stream);
     }
     assert!(
-        answer(&mut lab.connect().await)
-            .await
-            .contains("32 clients are connected already; try again later")
+        answer(&mut lab.connect().await).await.contains("32 clients are connected already; try again later")
     );
     drop(clients.pop());
     for _ in 0..1000 {
@@ -215,10 +178,7 @@ async fn the_socket_has_its_mode_and_goes_with_the_server() {
     let dir = tempfile::tempdir().unwrap();
     let path = dir.path().join("afc.sock");
     let server = ControlServer::bind(&path).unwrap();
-    assert_eq!(
-        std::fs::metadata(&path).unwrap().permissions().mode() & 0o777,
-        0o660
-    );
+    assert_eq!(std::fs::metadata(&path).unwrap().permissions().mode() & 0o777, 0o660);
     assert!(matches!(ControlServer::bind(&path), Err(BindError::InUse { .. })));
     drop(server);
     assert!(!path.exists());
@@ -234,26 +194,14 @@ async fn a_dead_agent_s_socket_is_replaced_and_a_file_is_not() {
     std::fs::remove_file(&path).unwrap();
     std::fs::write(&path, "precious").unwrap();
     drop(server);
-    assert_eq!(
-        std::fs::read_to_string(&path).unwrap(),
-        "precious",
-        "what is not ours is left alone"
-    );
+    assert_eq!(std::fs::read_to_string(&path).unwrap(), "precious", "what is not ours is left alone");
     let refused = ControlServer::bind(&path).unwrap_err().to_string();
-    assert!(
-        refused.contains("is there and is no socket; move it away"),
-        "{refused}"
-    );
+    assert!(refused.contains("is there and is no socket; move it away"), "{refused}");
 }
 
 #[test]
 fn without_an_agent_the_client_says_what_to_do() {
     let dir = tempfile::tempdir().unwrap();
-    let error = Client::connect(&dir.path().join("afc.sock"))
-        .unwrap_err()
-        .to_string();
-    assert!(
-        error.contains("start `afc run`, or name its socket with --socket"),
-        "{error}"
-    );
+    let error = Client::connect(&dir.path().join("afc.sock")).unwrap_err().to_string();
+    assert!(error.contains("start `afc run`, or name its socket with --socket"), "{error}");
 }

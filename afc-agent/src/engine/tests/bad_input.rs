@@ -31,19 +31,11 @@ fn number(rng: &mut fastrand::Rng, near: u64) -> u64 {
 }
 
 fn node(rng: &mut fastrand::Rng) -> NodeId {
-    NodeId(if rng.u32(0..8) == 0 {
-        rng.u16(..)
-    } else {
-        rng.u16(0..6)
-    })
+    NodeId(if rng.u32(0..8) == 0 { rng.u16(..) } else { rng.u16(0..6) })
 }
 
 fn service(rng: &mut fastrand::Rng) -> ServiceId {
-    ServiceId(if rng.u32(0..8) == 0 {
-        rng.u32(..)
-    } else {
-        rng.u32(1000..1003)
-    })
+    ServiceId(if rng.u32(0..8) == 0 { rng.u32(..) } else { rng.u32(1000..1003) })
 }
 
 fn word(rng: &mut fastrand::Rng) -> OwnerWord {
@@ -57,12 +49,7 @@ fn word(rng: &mut fastrand::Rng) -> OwnerWord {
 fn message(rng: &mut fastrand::Rng, session: u64, now_ns: u64) -> Message {
     let mut slots = Slots::new();
     for _ in 0..rng.usize(0..=4) {
-        slots
-            .push(Slot {
-                service: service(rng),
-                word: word(rng),
-            })
-            .unwrap();
+        slots.push(Slot { service: service(rng), word: word(rng) }).unwrap();
     }
     Message {
         kind: Kind::from_byte(rng.u8(1..=8)).unwrap(),
@@ -81,19 +68,9 @@ fn message(rng: &mut fastrand::Rng, session: u64, now_ns: u64) -> Message {
 
 fn event(rng: &mut fastrand::Rng, session: u64, now_ns: u64) -> Event {
     match rng.u32(0..24) {
-        0 => Event::Lease {
-            service: service(rng),
-            word: word(rng),
-            until_ns: number(rng, now_ns),
-        },
-        1 => Event::Adopted {
-            service: service(rng),
-            word: word(rng),
-        },
-        2 => Event::FloorReserved {
-            service: service(rng),
-            counter: rng.u32(..),
-        },
+        0 => Event::Lease { service: service(rng), word: word(rng), until_ns: number(rng, now_ns) },
+        1 => Event::Adopted { service: service(rng), word: word(rng) },
+        2 => Event::FloorReserved { service: service(rng), counter: rng.u32(..) },
         3 => Event::Available(rng.bool()),
         4 => Event::Doubt { session },
         5..10 => Event::Heard(Heard {
@@ -118,10 +95,7 @@ fn assert_recorded(engine: &mut Engine, recorded: &mut HashSet<(ServiceId, u64)>
             continue;
         }
         for slot in message.slots.as_slice() {
-            assert!(
-                recorded.contains(&(slot.service, slot.word.0)),
-                "seed {seed}: {message:?}"
-            );
+            assert!(recorded.contains(&(slot.service, slot.word.0)), "seed {seed}: {message:?}");
         }
     }
 }
@@ -130,27 +104,18 @@ fn assert_recorded(engine: &mut Engine, recorded: &mut HashSet<(ServiceId, u64)>
 fn nothing_that_comes_in_makes_an_engine_panic() {
     for seed in 0..300 {
         let mut rng = fastrand::Rng::with_seed(seed);
-        let shape = Shape {
-            services: vec![vec![1, 2, 3], vec![2, 1], vec![3, 1, 5]],
-            ..Shape::five()
-        };
+        let shape = Shape { services: vec![vec![1, 2, 3], vec![2, 1], vec![3, 1, 5]], ..Shape::five() };
         let world = World::settled(&shape, seed);
         let mut engine = world.engine(1).clone();
         let session = world.machine(1).setup.session;
         let mut now_ns = world.machine(1).clock.at(world.now_ns);
-        let mut recorded = engine
-            .services()
-            .map(|service| (service.id, service.record.word))
-            .collect();
+        let mut recorded = engine.services().map(|service| (service.id, service.record.word)).collect();
         for _ in 0..500 {
             now_ns += rng.u64(0..3 * MS);
             engine.handle(event(&mut rng, session, now_ns), now_ns);
             assert_recorded(&mut engine, &mut recorded, seed);
             assert!(engine.poll_timeout().is_some());
-            let holding = engine
-                .services()
-                .filter(|service| service.epoch.counter() != 0)
-                .count();
+            let holding = engine.services().filter(|service| service.epoch.counter() != 0).count();
             assert!(holding <= 3 && engine.nodes().count() == 5);
         }
         let counters = engine.counters();

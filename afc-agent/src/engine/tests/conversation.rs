@@ -51,15 +51,8 @@ fn voter() -> Engine {
         holding: OwnerWord::NONE,
         owner: OwnerWord::NONE,
     };
-    let floor = Floor {
-        service: S,
-        epoch: Epoch::ZERO,
-        reserved: 1000,
-    };
-    let restored = Restored {
-        floors: vec![floor],
-        adopted: Some(vec![adopted]),
-    };
+    let floor = Floor { service: S, epoch: Epoch::ZERO, reserved: 1000 };
+    let restored = Restored { floors: vec![floor], adopted: Some(vec![adopted]) };
     let mut engine = Engine::new(setup(&[OWNER, OTHER, ME]), restored, START);
     drain(&mut engine);
     engine
@@ -76,11 +69,7 @@ fn handle(engine: &mut Engine, event: Event, now_ns: u64) -> Vec<Effect> {
 
 fn sent(effects: &[Effect]) -> Vec<Message> {
     let message = |effect: &Effect| {
-        if let Effect::Send(message) = effect {
-            Some(*message)
-        } else {
-            None
-        }
+        if let Effect::Send(message) = effect { Some(*message) } else { None }
     };
     effects.iter().filter_map(message).collect()
 }
@@ -110,22 +99,13 @@ fn reply(from: NodeId, sent_ns: u64, word: OwnerWord) -> Event {
 }
 
 fn claim(from: NodeId, flags: u16, sent_ns: u64, word: OwnerWord) -> Event {
-    Event::Received(message(
-        Kind::Reply,
-        flag::UNASKED | flags,
-        from,
-        sent_ns,
-        Slots::one(S, word),
-    ))
+    Event::Received(message(Kind::Reply, flag::UNASKED | flags, from, sent_ns, Slots::one(S, word)))
 }
 
 /// The probes of the next round to one node.
 fn probes_to(engine: &mut Engine, node: NodeId, now_ns: u64) -> Vec<Message> {
     let probes = sent(&handle(engine, Event::Tick, now_ns));
-    probes
-        .into_iter()
-        .filter(|message| message.kind == Kind::Probe && message.to == node)
-        .collect()
+    probes.into_iter().filter(|message| message.kind == Kind::Probe && message.to == node).collect()
 }
 
 #[test]
@@ -134,38 +114,23 @@ fn a_reply_is_recorded_first_and_granted_once_in_the_next_probe() {
     probes_to(&mut engine, OWNER, START);
     let now_ns = START + 1_000;
     let effects = handle(&mut engine, reply(OWNER, 555, word(5, OWNER)), now_ns);
-    let [Effect::Record { record, .. }] = effects.as_slice() else {
-        panic!("{effects:?}")
-    };
+    let [Effect::Record { record, .. }] = effects.as_slice() else { panic!("{effects:?}") };
     assert_eq!(record.word, word(5, OWNER).0);
     assert_eq!(record.guard_until_ns, now_ns + guard_ns(LEASE));
 
-    let [probe] = probes_to(&mut engine, OWNER, START + 2 * INTERVAL)
-        .try_into()
-        .unwrap();
+    let [probe] = probes_to(&mut engine, OWNER, START + 2 * INTERVAL).try_into().unwrap();
     assert_eq!((probe.session, probe.echo_ns), (92, 555));
     assert_eq!(probe.slots, Slots::one(S, word(5, OWNER)));
-    let [probe] = probes_to(&mut engine, OWNER, START + 3 * INTERVAL)
-        .try_into()
-        .unwrap();
-    assert_eq!(
-        (probe.echo_ns, probe.slots),
-        (0, Slots::new()),
-        "a grant answers one REPLY, once"
-    );
+    let [probe] = probes_to(&mut engine, OWNER, START + 3 * INTERVAL).try_into().unwrap();
+    assert_eq!((probe.echo_ns, probe.slots), (0, Slots::new()), "a grant answers one REPLY, once");
 }
 
 #[test]
 fn a_claim_is_granted_at_once_under_its_own_session() {
     let mut engine = voter();
     let effects = handle(&mut engine, claim(OWNER, 0, 777, word(5, OWNER)), START);
-    let [Effect::Record { .. }, Effect::Send(probe)] = effects.as_slice() else {
-        panic!("{effects:?}")
-    };
-    assert_eq!(
-        (probe.kind, probe.to, probe.session, probe.echo_ns),
-        (Kind::Probe, OWNER, 92, 777)
-    );
+    let [Effect::Record { .. }, Effect::Send(probe)] = effects.as_slice() else { panic!("{effects:?}") };
+    assert_eq!((probe.kind, probe.to, probe.session, probe.echo_ns), (Kind::Probe, OWNER, 92, 777));
     assert_eq!(probe.slots, Slots::one(S, word(5, OWNER)));
 }
 
@@ -174,9 +139,7 @@ fn a_trial_claim_is_answered_without_a_trace() {
     let mut engine = voter();
     let before: Vec<_> = engine.services().collect();
     let effects = handle(&mut engine, claim(OWNER, flag::TRIAL, 777, word(5, OWNER)), START);
-    let [Effect::Send(yes)] = effects.as_slice() else {
-        panic!("{effects:?}")
-    };
+    let [Effect::Send(yes)] = effects.as_slice() else { panic!("{effects:?}") };
     assert_eq!(
         (yes.kind, yes.flags & flag::TRIAL, yes.session, yes.echo_ns),
         (Kind::Probe, flag::TRIAL, 92, 777)
@@ -184,14 +147,8 @@ fn a_trial_claim_is_answered_without_a_trace() {
     assert_eq!(engine.services().collect::<Vec<_>>(), before);
 
     handle(&mut engine, claim(OWNER, 0, 778, word(5, OWNER)), START);
-    let effects = handle(
-        &mut engine,
-        claim(OTHER, flag::TRIAL, 888, word(6, OTHER)),
-        START + 1,
-    );
-    let [Effect::Send(no)] = effects.as_slice() else {
-        panic!("{effects:?}")
-    };
+    let effects = handle(&mut engine, claim(OTHER, flag::TRIAL, 888, word(6, OTHER)), START + 1);
+    let [Effect::Send(no)] = effects.as_slice() else { panic!("{effects:?}") };
     assert_eq!(
         (no.kind, no.flags & flag::TRIAL, no.refusal),
         (Kind::Refuse, flag::TRIAL, Some(Refusal::Guarded))
@@ -218,10 +175,7 @@ fn a_tentative_holder_drops_and_releases_before_it_votes_for_a_higher_epoch() {
     let record =
         order(&|effect| matches!(effect, Effect::Record { record, .. } if record.word == word(9, OTHER).0));
     let grant = order(&|effect| matches!(effect, Effect::Send(m) if m.kind == Kind::Probe));
-    assert!(
-        drop < release && release < record && record < grant,
-        "{effects:?}"
-    );
+    assert!(drop < release && release < record && record < grant, "{effects:?}");
 }
 
 #[test]
@@ -231,22 +185,9 @@ fn an_owner_with_a_live_lease_refuses_a_higher_epoch() {
     engine.claim(at, crate::engine::effect::Cause::NoOwner, START);
     drain(&mut engine);
     let held = Epoch::claim(1, ME).owned_by(ME);
-    let effects = handle(
-        &mut engine,
-        Event::Lease {
-            service: S,
-            word: held,
-            until_ns: START + LEASE,
-        },
-        START,
-    );
-    assert!(
-        effects.contains(&Effect::Own {
-            service: S,
-            word: held
-        }),
-        "{effects:?}"
-    );
+    let effects =
+        handle(&mut engine, Event::Lease { service: S, word: held, until_ns: START + LEASE }, START);
+    assert!(effects.contains(&Effect::Own { service: S, word: held }), "{effects:?}");
     assert!(effects.contains(&Effect::GratuitousArp { service: S }));
     let effects = handle(&mut engine, claim(OTHER, 0, 777, word(9, OTHER)), START + 1);
     let [refusal] = sent(&effects).try_into().unwrap();
@@ -256,45 +197,19 @@ fn an_owner_with_a_live_lease_refuses_a_higher_epoch() {
 #[test]
 fn a_node_that_starts_anew_neither_grants_nor_claims_for_the_guard() {
     let floors = vec![Floor::from_reserved(S, 1000)];
-    let mut engine = Engine::new(
-        setup(&[ME, OWNER, OTHER]),
-        Restored {
-            floors,
-            adopted: None,
-        },
-        START,
-    );
+    let mut engine = Engine::new(setup(&[ME, OWNER, OTHER]), Restored { floors, adopted: None }, START);
     let effects = drain(&mut engine);
-    assert!(
-        effects.contains(&Effect::Drop { service: S }),
-        "what the kernel held of an earlier session"
-    );
+    assert!(effects.contains(&Effect::Drop { service: S }), "what the kernel held of an earlier session");
     assert_eq!(engine.flags(), flag::DRAINING);
     let epoch = word(1001, OWNER);
     let last_ns = START + guard_ns(LEASE) - 1;
-    let [refusal] = sent(&handle(&mut engine, claim(OWNER, 0, 1, epoch), last_ns))
-        .try_into()
-        .unwrap();
+    let [refusal] = sent(&handle(&mut engine, claim(OWNER, 0, 1, epoch), last_ns)).try_into().unwrap();
     assert_eq!(refusal.refusal, Some(Refusal::Quarantine));
-    handle(
-        &mut engine,
-        Event::FloorReserved {
-            service: S,
-            counter: 2024,
-        },
-        last_ns,
-    );
-    let [below] = sent(&handle(
-        &mut engine,
-        claim(OWNER, 0, 2, word(1000, OWNER)),
-        last_ns + 1,
-    ))
-    .try_into()
-    .unwrap();
+    handle(&mut engine, Event::FloorReserved { service: S, counter: 2024 }, last_ns);
+    let [below] =
+        sent(&handle(&mut engine, claim(OWNER, 0, 2, word(1000, OWNER)), last_ns + 1)).try_into().unwrap();
     assert_eq!(below.refusal, Some(Refusal::BelowFloor));
-    let [probe] = sent(&handle(&mut engine, claim(OWNER, 0, 2, epoch), last_ns + 1))
-        .try_into()
-        .unwrap();
+    let [probe] = sent(&handle(&mut engine, claim(OWNER, 0, 2, epoch), last_ns + 1)).try_into().unwrap();
     assert_eq!(probe.kind, Kind::Probe);
 }
 
@@ -302,16 +217,8 @@ fn a_node_that_starts_anew_neither_grants_nor_claims_for_the_guard() {
 fn an_agent_that_adopts_in_quarantine_stays_in_it() {
     let first = Engine::new(setup(&[ME, OWNER, OTHER]), Restored::default(), START);
     let record = first.services().next().unwrap().record;
-    let adopted = Adopted {
-        service: S,
-        record,
-        holding: OwnerWord::NONE,
-        owner: OwnerWord::NONE,
-    };
-    let restored = Restored {
-        floors: Vec::new(),
-        adopted: Some(vec![adopted]),
-    };
+    let adopted = Adopted { service: S, record, holding: OwnerWord::NONE, owner: OwnerWord::NONE };
+    let restored = Restored { floors: Vec::new(), adopted: Some(vec![adopted]) };
     let second = Engine::new(setup(&[ME, OWNER, OTHER]), restored, START + LEASE / 5);
     assert_eq!(second.quarantine_until_ns(), START + guard_ns(LEASE));
 }
@@ -321,31 +228,17 @@ fn a_block_is_asked_for_once_and_before_the_last_is_used_up() {
     let mut engine = Engine::new(setup(&[OWNER, ME]), Restored::default(), START);
     let asked = |effects: &[Effect]| -> Vec<u32> {
         let counter = |effect: &Effect| {
-            if let Effect::ReserveFloor { counter, .. } = effect {
-                Some(*counter)
-            } else {
-                None
-            }
+            if let Effect::ReserveFloor { counter, .. } = effect { Some(*counter) } else { None }
         };
         effects.iter().filter_map(counter).collect()
     };
     assert_eq!(asked(&drain(&mut engine)), [1024]);
-    handle(
-        &mut engine,
-        Event::FloorReserved {
-            service: S,
-            counter: 1024,
-        },
-        START,
-    );
+    handle(&mut engine, Event::FloorReserved { service: S, counter: 1024 }, START);
     let now_ns = START + guard_ns(LEASE);
     let (mut reserved, mut late) = (Vec::new(), 0);
     for counter in 1..3000 {
         let effects = handle(&mut engine, claim(OWNER, 0, 1, word(counter, OWNER)), now_ns);
-        late += sent(&effects)
-            .iter()
-            .filter(|m| m.refusal == Some(Refusal::FloorPending))
-            .count();
+        late += sent(&effects).iter().filter(|m| m.refusal == Some(Refusal::FloorPending)).count();
         for counter in asked(&effects) {
             reserved.push(counter);
             handle(&mut engine, Event::FloorReserved { service: S, counter }, now_ns);

@@ -70,12 +70,8 @@ impl Kernel {
             lease_until_ns: 0,
             record: Record::default(),
         };
-        let heard = |node: usize| Heard {
-            node: NodeId(node as u16),
-            heard_ns: 0,
-            reply_ns: 0,
-            reply_echo_ns: 0,
-        };
+        let heard =
+            |node: usize| Heard { node: NodeId(node as u16), heard_ns: 0, reply_ns: 0, reply_echo_ns: 0 };
         Self {
             me,
             session: 0,
@@ -144,20 +140,9 @@ impl Kernel {
         let Some(entry) = self.services.iter_mut().find(|entry| entry.id == slot.service) else {
             return;
         };
-        let echo_ns = if bug == Some(Bug::LeaseFromArrival) {
-            now_ns
-        } else {
-            probe.echo_ns
-        };
-        let word = if bug == Some(Bug::GrantOfAnyEpoch) {
-            entry.holding.word
-        } else {
-            slot.word.0
-        };
-        match entry
-            .holding
-            .grant(word, probe.from.0, echo_ns, self.lease_ns, now_ns)
-        {
+        let echo_ns = if bug == Some(Bug::LeaseFromArrival) { now_ns } else { probe.echo_ns };
+        let word = if bug == Some(Bug::GrantOfAnyEpoch) { entry.holding.word } else { slot.word.0 };
+        match entry.holding.grant(word, probe.from.0, echo_ns, self.lease_ns, now_ns) {
             Grant::Extended { lease_until_ns } => {
                 if entry.lease_until_ns <= now_ns && lease_until_ns > now_ns {
                     outcome.notices.push(Notice::Lease(slot.service));
@@ -185,19 +170,10 @@ impl Kernel {
                 outcome.notices.push(Notice::Lease(entry.id));
             }
             if entry.holding.is_held() {
-                slots
-                    .push(Slot {
-                        service: entry.id,
-                        word: OwnerWord(entry.holding.word),
-                    })
-                    .unwrap();
+                slots.push(Slot { service: entry.id, word: OwnerWord(entry.holding.word) }).unwrap();
             }
         }
-        let more = if self.held.len() > (page + 1) * SLOTS {
-            flag::MORE
-        } else {
-            0
-        };
+        let more = if self.held.len() > (page + 1) * SLOTS { flag::MORE } else { 0 };
         Message {
             kind: Kind::Reply,
             flags: self.flags | more,

@@ -127,9 +127,7 @@ impl Machine {
         let adopts = self.kernel.session != 0 && now_ns < self.kernel.agent_until_ns;
         let floors = self.setup.services.iter().zip(&self.disk);
         let mut restored = Restored {
-            floors: floors
-                .map(|(service, reserved)| Floor::from_reserved(service.id, *reserved))
-                .collect(),
+            floors: floors.map(|(service, reserved)| Floor::from_reserved(service.id, *reserved)).collect(),
             adopted: adopts.then(|| self.adopted()),
         };
         if self.bug == Some(Bug::FloorLost) {
@@ -210,11 +208,7 @@ impl Machine {
         let mut slots = Slots::new();
         for slot in message.slots.as_slice() {
             let recorded = OwnerWord(self.kernel.services[self.place(slot.service)].record.word);
-            let word = if recorded.owner() == message.from {
-                recorded
-            } else {
-                slot.word
-            };
+            let word = if recorded.owner() == message.from { recorded } else { slot.word };
             slots.push(Slot { word, ..*slot }).unwrap();
         }
         Message { slots, ..*message }
@@ -257,17 +251,8 @@ impl Machine {
     }
 
     fn lease(&self, service: ServiceId) -> Event {
-        let entry = self
-            .kernel
-            .services
-            .iter()
-            .find(|entry| entry.id == service)
-            .expect("configured");
-        Event::Lease {
-            service,
-            word: OwnerWord(entry.holding.word),
-            until_ns: entry.lease_until_ns,
-        }
+        let entry = self.kernel.services.iter().find(|entry| entry.id == service).expect("configured");
+        Event::Lease { service, word: OwnerWord(entry.holding.word), until_ns: entry.lease_until_ns }
     }
 
     pub(super) fn hand_in(&mut self, event: Event, world_ns: u64, wants: &mut Vec<Want>) {
@@ -305,10 +290,7 @@ impl Machine {
         let Some(engine) = self.engine.as_mut().filter(|_| world_ns >= self.paused_until_ns) else {
             return;
         };
-        let at = engine
-            .services
-            .find(self.kernel.services[service].id)
-            .expect("configured");
+        let at = engine.services.find(self.kernel.services[service].id).expect("configured");
         what(engine, at, now_ns);
         self.kernel.flags = engine.flags();
         self.carry_out(world_ns, wants);
@@ -322,11 +304,7 @@ impl Machine {
                     let sent_ns = self.sent_ns(message.kind, now_ns);
                     wants.push(Want::Send(Message { sent_ns, ..message }));
                 }
-                Effect::Hold {
-                    service,
-                    epoch,
-                    leases,
-                } => self.hold(service, epoch, leases, now_ns),
+                Effect::Hold { service, epoch, leases } => self.hold(service, epoch, leases, now_ns),
                 Effect::Drop { service } => {
                     if self.bug != Some(Bug::DropNotInTheKernel) {
                         self.kernel.drop_holding(self.place(service));
@@ -358,11 +336,7 @@ impl Machine {
         let place = self.place(service);
         let voters = &self.setup.services[place].voters;
         let others: Vec<NodeId> = match self.setup.safety {
-            Safety::Quorum => voters
-                .iter()
-                .copied()
-                .filter(|voter| *voter != self.setup.node)
-                .collect(),
+            Safety::Quorum => voters.iter().copied().filter(|voter| *voter != self.setup.node).collect(),
             Safety::BestEffort => Vec::new(),
         };
         assert_eq!(self.setup.role, Role::Member);
@@ -379,11 +353,7 @@ impl Machine {
     }
 
     fn place(&self, service: ServiceId) -> usize {
-        self.kernel
-            .services
-            .iter()
-            .position(|entry| entry.id == service)
-            .expect("configured")
+        self.kernel.services.iter().position(|entry| entry.id == service).expect("configured")
     }
 
     pub(super) fn floor_written(&mut self, service: ServiceId, counter: u32) {

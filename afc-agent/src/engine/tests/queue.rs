@@ -12,12 +12,7 @@ pub(super) struct Queue<T> {
 
 impl<T> Queue<T> {
     pub(super) fn new() -> Self {
-        Self {
-            order: BinaryHeap::new(),
-            things: Vec::new(),
-            free: Vec::new(),
-            pushed: 0,
-        }
+        Self { order: BinaryHeap::new(), things: Vec::new(), free: Vec::new(), pushed: 0 }
     }
 
     pub(super) fn push(&mut self, at_ns: u64, thing: T) {

@@ -27,35 +27,15 @@ fn shape(rng: &mut fastrand::Rng) -> Shape {
             candidates
         })
         .collect();
-    Shape {
-        roles,
-        services,
-        capacity: rng.u32(1..=2),
-        preempt: rng.bool(),
-        ..Shape::five()
-    }
+    Shape { roles, services, capacity: rng.u32(1..=2), preempt: rng.bool(), ..Shape::five() }
 }
 
 fn network(rng: &mut fastrand::Rng) -> Network {
     match rng.u32(0..5) {
         0 => Network::GOOD,
-        1 => Network {
-            lost: 100,
-            doubled: 50,
-            ..Network::GOOD
-        },
-        2 => Network {
-            lost: 20,
-            doubled: 20,
-            held_up: 50,
-            held_up_ns: 3 * LEASE,
-            ..Network::GOOD
-        },
-        _ => Network {
-            lost: 50,
-            jitter_ns: 2 * INTERVAL,
-            ..Network::GOOD
-        },
+        1 => Network { lost: 100, doubled: 50, ..Network::GOOD },
+        2 => Network { lost: 20, doubled: 20, held_up: 50, held_up_ns: 3 * LEASE, ..Network::GOOD },
+        _ => Network { lost: 50, jitter_ns: 2 * INTERVAL, ..Network::GOOD },
     }
 }
 
@@ -72,11 +52,7 @@ fn fault(world: &mut World, manners: Manners) {
         }
         return;
     }
-    let node = if world.rng.bool() {
-        world.server(service).unwrap_or(any)
-    } else {
-        any
-    };
+    let node = if world.rng.bool() { world.server(service).unwrap_or(any) } else { any };
     let is_running = world.machine(node).engine.is_some();
     match world.rng.u32(0..16) {
         0 => world.cut(node, other, true),
@@ -124,11 +100,7 @@ fn storm(shape: &Shape, seed: u64, manners: Manners, bug: Option<Bug>) -> World 
     let calm_ns = world.rng.u64(0..3 * LEASE);
     world.run_for(calm_ns);
     world.network = network(&mut world.rng);
-    world.late_ns = if world.rng.bool() {
-        INTERVAL / 20
-    } else {
-        2 * INTERVAL
-    };
+    world.late_ns = if world.rng.bool() { INTERVAL / 20 } else { 2 * INTERVAL };
     for _ in 0..world.rng.u32(5..40) {
         fault(&mut world, manners);
         let next_ns = match world.rng.u32(0..3) {
@@ -183,11 +155,7 @@ fn at_most_one_node_serves_and_after_healing_one_does() {
     let seeds = seeds(1500);
     for seed in seeds.clone() {
         let shape = shape(&mut fastrand::Rng::with_seed(seed));
-        let manners = if seed % 2 == 0 {
-            Manners::Polite
-        } else {
-            Manners::Rude
-        };
+        let manners = if seed % 2 == 0 { Manners::Polite } else { Manners::Rude };
         let mut world = storm(&shape, seed, manners, None);
         if world.broken.is_none() {
             assert_served_again(&mut world, seed);
@@ -197,10 +165,7 @@ fn at_most_one_node_serves_and_after_healing_one_does() {
         steps += world.steps;
     }
     println!("{seeds:?}: {steps} steps, {moves} moves");
-    assert!(
-        seeds.clone().count() < 100 || moves > seeds.end,
-        "the faults moved too little: {moves}"
-    );
+    assert!(seeds.clone().count() < 100 || moves > seeds.end, "the faults moved too little: {moves}");
 }
 
 #[test]
@@ -239,11 +204,8 @@ fn the_simulation_finds_every_planted_bug() {
     ];
     for bug in bugs {
         let mut tries = seeds(50_000);
-        let found = tries.find(|seed| {
-            storm(&Shape::three(), *seed, Manners::Rude, Some(bug))
-                .broken
-                .is_some()
-        });
+        let found =
+            tries.find(|seed| storm(&Shape::three(), *seed, Manners::Rude, Some(bug)).broken.is_some());
         println!("{bug:?}: seed {found:?}");
         assert!(found.is_some(), "{bug:?} was not found");
     }

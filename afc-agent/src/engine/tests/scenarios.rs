@@ -80,15 +80,8 @@ fn a_clean_stop_hands_over_without_waiting_for_a_guard() {
 fn an_agent_that_restarts_within_its_timeout_moves_nothing() {
     for seed in SEEDS {
         let mut world = World::settled(&Shape::five(), seed);
-        let words = |world: &World| {
-            world
-                .machine(1)
-                .kernel
-                .services
-                .iter()
-                .map(|s| s.word)
-                .collect::<Vec<_>>()
-        };
+        let words =
+            |world: &World| world.machine(1).kernel.services.iter().map(|s| s.word).collect::<Vec<_>>();
         let before = words(&world);
         for node in 1..=5 {
             world.kill(node);
@@ -98,11 +91,7 @@ fn an_agent_that_restarts_within_its_timeout_moves_nothing() {
         }
         assert_kept(&world, seed);
         assert_eq!(world.servers(), [Some(1), Some(2), Some(3)], "seed {seed}");
-        assert_eq!(
-            (world.moves, words(&world)),
-            (0, before),
-            "seed {seed}: not even an epoch"
-        );
+        assert_eq!((world.moves, words(&world)), (0, before), "seed {seed}: not even an epoch");
     }
 }
 
@@ -129,21 +118,10 @@ fn a_candidate_that_was_paused_for_two_leases_suspects_nobody() {
         world.run_for(10 * LEASE);
         assert_kept(&world, seed);
         assert_eq!(world.moves, 0, "seed {seed}");
-        let suspected = world
-            .machine(4)
-            .engine
-            .as_ref()
-            .unwrap()
-            .nodes()
-            .filter(|node| node.is_suspected);
+        let suspected = world.machine(4).engine.as_ref().unwrap().nodes().filter(|node| node.is_suspected);
         assert_eq!(suspected.count(), 0, "seed {seed}");
         let reports = &world.machine(4).reports;
-        assert!(
-            !reports
-                .iter()
-                .any(|(_, report)| matches!(report, Report::Suspected { .. })),
-            "seed {seed}"
-        );
+        assert!(!reports.iter().any(|(_, report)| matches!(report, Report::Suspected { .. })), "seed {seed}");
     }
 }
 
@@ -174,13 +152,7 @@ fn an_isolated_owner_stops_within_its_lease_and_the_majority_goes_on() {
 fn the_home_takes_its_service_back_only_where_it_shall() {
     for preempt in [false, true] {
         for seed in SEEDS {
-            let mut world = World::settled(
-                &Shape {
-                    preempt,
-                    ..Shape::five()
-                },
-                seed,
-            );
+            let mut world = World::settled(&Shape { preempt, ..Shape::five() }, seed);
             world.power_off(1);
             world.run_for(4 * LEASE);
             assert_eq!(world.server(0), Some(4), "seed {seed}");
@@ -212,11 +184,7 @@ fn a_minority_never_serves_and_a_returning_majority_does() {
 #[test]
 fn two_members_and_a_witness_survive_the_loss_of_a_member_and_of_the_witness() {
     let roles = vec![Role::Member, Role::Member, Role::Witness];
-    let shape = Shape {
-        roles,
-        services: vec![vec![1, 2]],
-        ..Shape::five()
-    };
+    let shape = Shape { roles, services: vec![vec![1, 2]], ..Shape::five() };
     for seed in SEEDS {
         let mut world = World::settled(&shape, seed);
         world.power_off(3);
@@ -228,10 +196,7 @@ fn two_members_and_a_witness_survive_the_loss_of_a_member_and_of_the_witness() {
         world.run_for(3 * LEASE);
         assert_kept(&world, seed);
         assert_eq!(world.server(0), Some(2), "seed {seed}");
-        assert!(
-            world.engine(2).has_quorum(),
-            "seed {seed}: a witness that nobody probes counts"
-        );
+        assert!(world.engine(2).has_quorum(), "seed {seed}: a witness that nobody probes counts");
     }
 }
 
@@ -239,20 +204,13 @@ fn two_members_and_a_witness_survive_the_loss_of_a_member_and_of_the_witness() {
 fn a_gateway_learns_every_owner_and_never_votes() {
     let mut roles = vec![Role::Member; 3];
     roles.push(Role::Gateway);
-    let shape = Shape {
-        roles,
-        ..Shape::three()
-    };
+    let shape = Shape { roles, ..Shape::three() };
     for seed in SEEDS {
         let mut world = World::settled(&shape, seed);
         world.power_off(1);
         world.run_for(3 * LEASE);
         assert_kept(&world, seed);
-        assert_eq!(
-            world.machine(4).kernel.services[0].word.owner().0,
-            2,
-            "seed {seed}"
-        );
+        assert_eq!(world.machine(4).kernel.services[0].word.owner().0, 2, "seed {seed}");
         assert_eq!(world.machine(4).kernel.services[0].record.floor, 0, "seed {seed}");
     }
 }
@@ -260,22 +218,14 @@ fn a_gateway_learns_every_owner_and_never_votes() {
 #[test]
 fn a_node_holds_more_services_than_one_page_lists() {
     let services = (0..6).map(|_| vec![1, 2, 3]).collect();
-    let shape = Shape {
-        services,
-        capacity: 6,
-        ..Shape::three()
-    };
+    let shape = Shape { services, capacity: 6, ..Shape::three() };
     for seed in SEEDS {
         let mut world = World::settled(&shape, seed);
         // The kernel takes REPLYs only in the order of their probes, so a page that another overtakes is
         // lost.
         world.network.jitter_ns = 0;
         world.run_for(20 * LEASE);
-        assert_eq!(
-            (world.servers(), world.moves),
-            (vec![Some(1); 6], 0),
-            "seed {seed}"
-        );
+        assert_eq!((world.servers(), world.moves), (vec![Some(1); 6], 0), "seed {seed}");
         world.power_off(1);
         world.run_for(3 * LEASE);
         assert_kept(&world, seed);
@@ -286,11 +236,7 @@ fn a_node_holds_more_services_than_one_page_lists() {
 #[test]
 fn a_backup_takes_no_more_than_its_capacity() {
     let services = (0..3).map(|_| vec![1, 2, 3]).collect();
-    let shape = Shape {
-        services,
-        capacity: 1,
-        ..Shape::three()
-    };
+    let shape = Shape { services, capacity: 1, ..Shape::three() };
     for seed in SEEDS {
         let mut world = World::settled(&shape, seed);
         world.power_off(1);
@@ -304,11 +250,7 @@ fn a_backup_takes_no_more_than_its_capacity() {
 
 #[test]
 fn a_single_node_serves_alone() {
-    let shape = Shape {
-        roles: vec![Role::Member],
-        services: vec![vec![1]],
-        ..Shape::five()
-    };
+    let shape = Shape { roles: vec![Role::Member], services: vec![vec![1]], ..Shape::five() };
     for seed in SEEDS {
         let mut world = World::settled(&shape, seed);
         assert_eq!(world.server(0), Some(1), "seed {seed}");
@@ -321,13 +263,7 @@ fn a_single_node_serves_alone() {
 fn a_backup_serves_in_place_of_a_home_that_never_came_up() {
     for safety in [Safety::Quorum, Safety::BestEffort] {
         for seed in SEEDS {
-            let mut world = World::new(
-                &Shape {
-                    safety,
-                    ..Shape::three()
-                },
-                seed,
-            );
+            let mut world = World::new(&Shape { safety, ..Shape::three() }, seed);
             world.start(2);
             world.start(3);
             world.run_for(90 * MS);
@@ -346,11 +282,7 @@ fn a_node_in_doubt_stops_at_once_and_votes_again_after_the_quarantine() {
         world.doubt(1, 4711);
         assert_ne!(world.server(0), Some(1), "seed {seed}");
         world.run_for(LEASE / 2);
-        assert_eq!(
-            world.server(0),
-            Some(4),
-            "seed {seed}: the RELEASE lets the backup take over at once"
-        );
+        assert_eq!(world.server(0), Some(4), "seed {seed}: the RELEASE lets the backup take over at once");
         world.run_for(4 * LEASE);
         world.power_off(2);
         world.power_off(3);
@@ -362,11 +294,7 @@ fn a_node_in_doubt_stops_at_once_and_votes_again_after_the_quarantine() {
 
 #[test]
 fn a_service_is_served_again_within_15_ms_of_a_power_cut_with_the_shortest_times() {
-    let shape = Shape {
-        lease_ns: 8 * MS,
-        interval_ns: MS,
-        ..Shape::five()
-    };
+    let shape = Shape { lease_ns: 8 * MS, interval_ns: MS, ..Shape::five() };
     let mut gaps: Vec<u64> = Vec::new();
     for seed in 0..100 {
         let mut world = World::settled(&shape, seed);
@@ -376,10 +304,7 @@ fn a_service_is_served_again_within_15_ms_of_a_power_cut_with_the_shortest_times
         gaps.push(took.expect("served again") / 1000);
     }
     gaps.sort_unstable();
-    println!(
-        "gap in us: median {} p90 {} worst {}",
-        gaps[50], gaps[90], gaps[99]
-    );
+    println!("gap in us: median {} p90 {} worst {}", gaps[50], gaps[90], gaps[99]);
     assert!(gaps[50] < 12_000 && gaps[99] < 15_000, "{gaps:?}");
 }
 
@@ -395,10 +320,7 @@ fn a_voter_that_lost_its_power_makes_the_owner_raise_its_epoch_without_a_gap() {
             assert_eq!(world.server(0), Some(1), "seed {seed}");
         }
         assert_kept(&world, seed);
-        assert!(
-            world.machine(1).kernel.services[0].word.epoch() > epoch,
-            "seed {seed}"
-        );
+        assert!(world.machine(1).kernel.services[0].word.epoch() > epoch, "seed {seed}");
         assert_eq!(world.moves, 0, "seed {seed}");
     }
 }

@@ -49,14 +49,8 @@ pub(super) struct Network {
 }
 
 impl Network {
-    pub(super) const GOOD: Self = Self {
-        lost: 0,
-        doubled: 0,
-        held_up: 0,
-        held_up_ns: 0,
-        delay_ns: 20_000,
-        jitter_ns: 100_000,
-    };
+    pub(super) const GOOD: Self =
+        Self { lost: 0, doubled: 0, held_up: 0, held_up_ns: 0, delay_ns: 20_000, jitter_ns: 100_000 };
 }
 
 /// How a cluster looks.
@@ -90,10 +84,6 @@ impl Shape {
 
     /// Three members, one service that each may hold.
     pub(super) fn three() -> Self {
-        Self {
-            roles: vec![Role::Member; 3],
-            services: vec![vec![1, 2, 3]],
-            ..Self::five()
-        }
+        Self { roles: vec![Role::Member; 3], services: vec![vec![1, 2, 3]], ..Self::five() }
     }
 }

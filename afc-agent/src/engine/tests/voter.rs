@@ -30,22 +30,14 @@ fn record(holder: NodeId, counter: u32, guard_until_ns: u64, floor: u32) -> Reco
 }
 
 fn standing() -> Standing {
-    Standing {
-        in_quarantine: false,
-        own: OwnHolding::Nothing,
-        reserved: 100,
-        guard_ns: GUARD,
-    }
+    Standing { in_quarantine: false, own: OwnHolding::Nothing, reserved: 100, guard_ns: GUARD }
 }
 
 /// (why, record, standing, who asks, counter asked, what is refused)
 type Row = (&'static str, Record, Standing, NodeId, u32, Option<Refusal>);
 
 fn assert_decided((why, record, standing, from, counter, refusal): Row) {
-    let ask = Ask {
-        from,
-        epoch: epoch(counter, from),
-    };
+    let ask = Ask { from, epoch: epoch(counter, from) };
     let granted = match (record::decide(record, standing, ask, NOW), standing.own) {
         (Decision::Grant(granted), OwnHolding::Nothing)
         | (Decision::DropAndGrant(granted), OwnHolding::Yielding(_)) => granted,
@@ -57,10 +49,7 @@ fn assert_decided((why, record, standing, from, counter, refusal): Row) {
     assert_eq!(refusal, None, "{why}");
     assert_eq!(OwnerWord(granted.word), ask.epoch.owned_by(from), "{why}");
     assert_eq!(granted.guard_until_ns, NOW + GUARD, "{why}");
-    assert!(
-        OwnerWord(granted.floor).epoch() >= ask.epoch,
-        "{why}: the floor covers every grant"
-    );
+    assert!(OwnerWord(granted.floor).epoch() >= ask.epoch, "{why}: the floor covers every grant");
     assert!(granted.floor >= record.floor, "{why}: the floor never sinks");
 }
 
@@ -89,10 +78,7 @@ fn a_voter_that_holds_nothing_goes_by_its_record() {
 #[test]
 fn a_voter_grants_nothing_below_its_floor_or_beyond_its_disk_or_in_quarantine() {
     let free = standing();
-    let in_quarantine = Standing {
-        in_quarantine: true,
-        ..free
-    };
+    let in_quarantine = Standing { in_quarantine: true, ..free };
     let above = record(NodeId::NONE, 5, 0, 7);
     let guarded = record(A, 5, NOW + 1, 5);
     let rows: &[Row] = &[
@@ -100,32 +86,16 @@ fn a_voter_grants_nothing_below_its_floor_or_beyond_its_disk_or_in_quarantine() 
         ("below it", above, free, B, 6, Some(Refusal::BelowFloor)),
         ("at the end of the block", guarded, free, A, 100, None),
         ("beyond it", guarded, free, A, 101, Some(Refusal::FloorPending)),
-        (
-            "the holder",
-            guarded,
-            in_quarantine,
-            A,
-            5,
-            Some(Refusal::Quarantine),
-        ),
+        ("the holder", guarded, in_quarantine, A, 5, Some(Refusal::Quarantine)),
     ];
     rows.iter().for_each(|row| assert_decided(*row));
 }
 
 #[test]
 fn a_voter_that_holds_gives_way_only_without_a_lease_and_only_to_a_higher_epoch() {
-    let own = Record {
-        guard_until_ns: u64::MAX,
-        ..record(ME, 5, 0, 5)
-    };
-    let protected = Standing {
-        own: OwnHolding::Protected,
-        ..standing()
-    };
-    let yielding = Standing {
-        own: OwnHolding::Yielding(epoch(5, ME)),
-        ..standing()
-    };
+    let own = Record { guard_until_ns: u64::MAX, ..record(ME, 5, 0, 5) };
+    let protected = Standing { own: OwnHolding::Protected, ..standing() };
+    let yielding = Standing { own: OwnHolding::Yielding(epoch(5, ME)), ..standing() };
     let held = Some(Refusal::Held);
     let rows: &[Row] = &[
         ("with a lease", own, protected, B, 9, held),
@@ -141,11 +111,7 @@ fn a_release_counts_for_exactly_its_holder_and_epoch() {
     let released = record::after_release(held, epoch(5, A).owned_by(A)).unwrap();
     assert_eq!(OwnerWord(released.word), epoch(5, A).owned_by(NodeId::NONE));
     assert_eq!((released.guard_until_ns, released.floor), (0, held.floor));
-    for other in [
-        epoch(4, A).owned_by(A),
-        epoch(6, A).owned_by(A),
-        epoch(5, A).owned_by(B),
-    ] {
+    for other in [epoch(4, A).owned_by(A), epoch(6, A).owned_by(A), epoch(5, A).owned_by(B)] {
         assert_eq!(record::after_release(held, other), None);
     }
     assert_eq!(record::after_release(released, OwnerWord(released.word)), None);
@@ -163,13 +129,7 @@ fn a_floor_from_disk_is_above_everything_that_was_granted_and_below_the_next_blo
 
 #[test]
 fn a_forgotten_record_remembers_its_quarantine_and_no_other_record_does() {
-    assert_eq!(
-        record::quarantine_until_ns(record::forgotten(epoch(3, A), 77)),
-        77
-    );
+    assert_eq!(record::quarantine_until_ns(record::forgotten(epoch(3, A), 77)), 77);
     assert_eq!(record::quarantine_until_ns(record(A, 5, 99, 5)), 0);
-    assert_eq!(
-        record::quarantine_until_ns(record::released(record(A, 5, 99, 5))),
-        0
-    );
+    assert_eq!(record::quarantine_until_ns(record::released(record(A, 5, 99, 5))), 0);
 }

@@ -45,17 +45,10 @@ pub(super) struct World {
 impl World {
     pub(super) fn new(shape: &Shape, seed: u64) -> Self {
         let mut rng = fastrand::Rng::with_seed(seed);
-        let nodes: Vec<(NodeId, Role)> = shape
-            .roles
-            .iter()
-            .enumerate()
-            .map(|(place, role)| (NodeId(place as u16 + 1), *role))
-            .collect();
-        let voters: Vec<NodeId> = nodes
-            .iter()
-            .filter(|(_, role)| *role != Role::Gateway)
-            .map(|(id, _)| *id)
-            .collect();
+        let nodes: Vec<(NodeId, Role)> =
+            shape.roles.iter().enumerate().map(|(place, role)| (NodeId(place as u16 + 1), *role)).collect();
+        let voters: Vec<NodeId> =
+            nodes.iter().filter(|(_, role)| *role != Role::Gateway).map(|(id, _)| *id).collect();
         let services: Vec<ServiceSetup> = shape
             .services
             .iter()
@@ -216,11 +209,7 @@ impl World {
     pub(super) fn all_servers(&self, service: usize) -> Vec<u16> {
         let now_ns = |machine: &Machine| machine.clock.at(self.now_ns);
         let serves = |machine: &&Machine| machine.kernel.serves(service, now_ns(machine)).is_some();
-        self.machines
-            .iter()
-            .filter(serves)
-            .map(|machine| machine.id().0)
-            .collect()
+        self.machines.iter().filter(serves).map(|machine| machine.id().0).collect()
     }
 
     pub(super) fn services(&self) -> usize {
@@ -228,9 +217,7 @@ impl World {
     }
 
     pub(super) fn servers(&self) -> Vec<Option<u16>> {
-        (0..self.highest_served.len())
-            .map(|service| self.server(service))
-            .collect()
+        (0..self.highest_served.len()).map(|service| self.server(service)).collect()
     }
 
     /// What the machines reported, in the order of time, for a failing seed.
@@ -314,19 +301,14 @@ impl World {
                 Want::Send(message) => self.send(message),
                 Want::WriteFloor(service, counter) => {
                     let took_ns = self.rng.u64(MS / 10..2 * MS);
-                    self.queue
-                        .push(self.now_ns + took_ns, What::FloorWritten(place, service, counter));
+                    self.queue.push(self.now_ns + took_ns, What::FloorWritten(place, service, counter));
                 }
             }
         }
         self.wants = wants;
         let machine = &self.machines[place];
         if let Some(due_ns) = machine.engine.as_ref().and_then(|engine| engine.poll_timeout()) {
-            let due_ns = machine
-                .clock
-                .world(due_ns)
-                .max(self.now_ns)
-                .max(machine.paused_until_ns);
+            let due_ns = machine.clock.world(due_ns).max(self.now_ns).max(machine.paused_until_ns);
             if self.planned[place] > due_ns + self.late_ns || self.planned[place] <= self.now_ns {
                 let late_ns = self.rng.u64(0..=self.late_ns);
                 self.plan(place, due_ns + late_ns);
@@ -345,11 +327,7 @@ impl World {
         if self.cut[from][to] || self.rng.u32(0..1000) < self.network.lost {
             return;
         }
-        let copies = if self.rng.u32(0..1000) < self.network.doubled {
-            2
-        } else {
-            1
-        };
+        let copies = if self.rng.u32(0..1000) < self.network.doubled { 2 } else { 1 };
         for _ in 0..copies {
             let mut delay_ns = self.network.delay_ns + self.rng.u64(0..=self.network.jitter_ns);
             if self.rng.u32(0..1000) < self.network.held_up {
@@ -372,19 +350,15 @@ impl World {
                 };
                 let now_ms = self.now_ns as f64 / MS as f64;
                 if let Some(other) = server {
-                    self.broken = Some(format!(
-                        "at {now_ms:.3} ms {} and {} serve {service}",
-                        other.0,
-                        machine.id().0
-                    ));
+                    self.broken =
+                        Some(format!("at {now_ms:.3} ms {} and {} serve {service}", other.0, machine.id().0));
                     return;
                 }
                 server = Some(machine.id());
                 if epoch < self.highest_served[service] {
                     let highest = self.highest_served[service];
-                    self.broken = Some(format!(
-                        "at {now_ms:.3} ms {service} goes back from {highest:?} to {epoch:?}"
-                    ));
+                    self.broken =
+                        Some(format!("at {now_ms:.3} ms {service} goes back from {highest:?} to {epoch:?}"));
                     return;
                 }
                 self.highest_served[service] = epoch;

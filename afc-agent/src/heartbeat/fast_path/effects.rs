@@ -20,11 +20,7 @@ impl FastPath {
         while let Some(effect) = self.engine.poll_effect() {
             match effect {
                 Effect::Send(message) => self.queue(message),
-                Effect::Hold {
-                    service,
-                    epoch,
-                    leases,
-                } => self.hold(service, epoch, leases)?,
+                Effect::Hold { service, epoch, leases } => self.hold(service, epoch, leases)?,
                 Effect::Drop { service } => {
                     let index = self.index(service)?;
                     self.maps.drop_holding(index).map_err(io::Error::other)?;
@@ -45,10 +41,7 @@ impl FastPath {
                     self.tell(Notice::ReserveFloor { service, counter })
                 }
                 Effect::GratuitousArp { service } => self.send_gratuitous(service)?,
-                Effect::Report(report) => self.tell(Notice::Report {
-                    at_ns: clock::boottime_ns(),
-                    report,
-                }),
+                Effect::Report(report) => self.tell(Notice::Report { at_ns: clock::boottime_ns(), report }),
                 Effect::Stopped => is_stopped = true,
             }
         }
@@ -68,14 +61,11 @@ impl FastPath {
     }
 
     fn queue(&mut self, mut message: Message) {
-        let Some(contact) = self
-            .contacts
-            .iter_mut()
-            .find(|contact| contact.node == message.to)
-        else {
+        let Some(contact) = self.contacts.iter_mut().find(|contact| contact.node == message.to) else {
             return;
         };
-        message.sent_ns = clock::boottime_ns();
+        contact.sent_ns = clock::boottime_ns().max(contact.sent_ns + 1);
+        message.sent_ns = contact.sent_ns;
         let datagram = self.envelope.encode(&message, contact.sequence);
         contact.sequence += 2;
         self.socket.queue(contact.address, datagram);

@@ -84,13 +84,7 @@ fn every_flipped_bit_and_every_cut_is_noticed_and_kept_aside() {
     let (store, loaded) = FloorStore::open(dir.path()).unwrap();
     let kept = dir.path().join(DAMAGED);
     assert_eq!(fs::read(&kept).unwrap(), &good[..good.len() / 2]);
-    assert_eq!(
-        loaded,
-        Loaded::Damaged {
-            kept,
-            damage: Damage::CutOff
-        }
-    );
+    assert_eq!(loaded, Loaded::Damaged { kept, damage: Damage::CutOff });
     assert_eq!(store.get(WEB), None);
 }
 
@@ -103,19 +97,14 @@ fn unknown_floors_stay_unknown_until_they_are_reserved() {
     assert_eq!(store.get(WEB), None);
     store.reserve(WEB, 100).unwrap();
     let store = reopen(dir.path());
-    assert_eq!(
-        (store.get(WEB), store.get(MAIL)),
-        (Some(Floor::Reserved(100)), None)
-    );
+    assert_eq!((store.get(WEB), store.get(MAIL)), (Some(Floor::Reserved(100)), None));
 }
 
 #[test]
 fn a_file_of_another_version_is_not_understood() {
-    for (body, line) in [
-        ("afc floors 2\n", 1),
-        ("afc floors 1\nunlisted one\n", 2),
-        ("afc floors 1\nunlisted zero\nx\n", 3),
-    ] {
+    for (body, line) in
+        [("afc floors 2\n", 1), ("afc floors 1\nunlisted one\n", 2), ("afc floors 1\nunlisted zero\nx\n", 3)]
+    {
         let text = format!("{body}blake3 {}\n", blake3::hash(body.as_bytes()));
         assert_eq!(format::parse(text.as_bytes()), Err(Damage::Line { line }));
     }
@@ -128,9 +117,6 @@ fn a_write_that_fails_changes_no_floor() {
     // A directory in the place of the temporary file stops root, too.
     fs::create_dir(dir.path().join("floors.new")).unwrap();
     let error = store.reserve(WEB, 9).unwrap_err().to_string();
-    assert!(
-        error.starts_with("cannot make floors safe: cannot create"),
-        "{error}"
-    );
+    assert!(error.starts_with("cannot make floors safe: cannot create"), "{error}");
     assert_eq!(store.get(WEB), Some(Floor::Exact(OwnerWord::NONE)));
 }

@@ -46,10 +46,7 @@ pub(super) struct Hands<'a> {
 
 impl<'a> Hands<'a> {
     pub(super) const fn new(lab: &'a Lab) -> Self {
-        Self {
-            lab,
-            wires: BTreeMap::new(),
-        }
+        Self { lab, wires: BTreeMap::new() }
     }
 
     /// How a node is connected now.

@@ -78,10 +78,7 @@ impl Model {
             },
             rtt: rtt_of(statuses, &node.name),
         });
-        Self {
-            services,
-            nodes: nodes.collect(),
-        }
+        Self { services, nodes: nodes.collect() }
     }
 }
 
@@ -95,23 +92,14 @@ fn service_row(scene: &Scene, statuses: &Statuses, name: &str, since_ns: u64) ->
     let teller = served_by.as_deref().unwrap_or(&spec.home);
     let told = statuses.get(teller).or_else(|| statuses.values().next());
     let epoch = told.and_then(|told| status::epoch(told, name));
-    let lease = told
-        .filter(|_| served_by.is_some())
-        .and_then(|told| told["lease_remaining_ms"].as_f64());
+    let lease = told.filter(|_| served_by.is_some()).and_then(|told| told["lease_remaining_ms"].as_f64());
     ServiceRow {
         name: name.to_owned(),
         home: spec.home.clone(),
         epoch: epoch.map_or("–".into(), |epoch| epoch.to_string()),
         lease: lease.map_or("–".into(), |lease| format!("{lease:.1} ms")),
-        backups: told
-            .and_then(|told| status::service(told, name))
-            .map(backups_of)
-            .unwrap_or_default(),
-        gaps: [
-            sight.gateway.gap.duration(),
-            sight.direct.gap.duration(),
-            sight.http.duration(),
-        ],
+        backups: told.and_then(|told| status::service(told, name)).map(backups_of).unwrap_or_default(),
+        gaps: [sight.gateway.gap.duration(), sight.direct.gap.duration(), sight.http.duration()],
         last_gap: scene.sight(name, &last(TAKEOVER_WINDOW)).gateway.gap.duration(),
         served_by,
     }
@@ -127,35 +115,20 @@ fn backups_of(service: &Value) -> String {
             None => format!("{node} ?"),
         }
     };
-    let backups = service["backups"]
-        .as_array()
-        .map(Vec::as_slice)
-        .unwrap_or_default();
-    backups
-        .iter()
-        .map(one)
-        .map(|backup| backup.trim_end().to_owned())
-        .collect::<Vec<_>>()
-        .join(", ")
+    let backups = service["backups"].as_array().map(Vec::as_slice).unwrap_or_default();
+    backups.iter().map(one).map(|backup| backup.trim_end().to_owned()).collect::<Vec<_>>().join(", ")
 }
 
 /// Reasons, joined.
 fn reasons_of(entry: &Value) -> String {
     let reasons = entry["reasons"].as_array().map(Vec::as_slice).unwrap_or_default();
-    reasons
-        .iter()
-        .filter_map(Value::as_str)
-        .collect::<Vec<_>>()
-        .join("+")
+    reasons.iter().filter_map(Value::as_str).collect::<Vec<_>>().join("+")
 }
 
 /// What the others say of a node: the first that says anything.
 fn said_of<'a>(statuses: &'a Statuses, node: &str) -> Option<&'a Value> {
     let others = statuses.iter().filter(|(teller, _)| *teller != node);
-    others
-        .filter_map(|(_, told)| told["nodes"].as_array())
-        .flatten()
-        .find(|said| said["name"] == node)
+    others.filter_map(|(_, told)| told["nodes"].as_array()).flatten().find(|said| said["name"] == node)
 }
 
 /// A node's state as the others see it.
@@ -173,16 +146,11 @@ fn state_of(statuses: &Statuses, node: &str) -> String {
 
 /// Heartbeat round trips to a node, as another measures them.
 fn rtt_of(statuses: &Statuses, node: &str) -> String {
-    let tellers = statuses
-        .values()
-        .filter_map(|told| told["nodes"].as_array())
-        .flatten();
+    let tellers = statuses.values().filter_map(|told| told["nodes"].as_array()).flatten();
     let mut measured = tellers
         .filter(|said| said["name"] == node)
         .filter_map(|said| Some((said["rtt_us"]["p50"].as_f64()?, said["rtt_us"]["p99"].as_f64()?)));
-    measured
-        .next()
-        .map_or("–".into(), |(p50, p99)| format!("{p50:.0} / {p99:.0} µs"))
+    measured.next().map_or("–".into(), |(p50, p99)| format!("{p50:.0} / {p99:.0} µs"))
 }
 
 /// What happened, newest last.
@@ -195,11 +163,7 @@ pub(super) struct Log {
 
 impl Log {
     pub(super) const fn new(started: Instant) -> Self {
-        Self {
-            started,
-            lines: VecDeque::new(),
-            owners: BTreeMap::new(),
-        }
+        Self { started, lines: VecDeque::new(), owners: BTreeMap::new() }
     }
 
     /// Adds a line; the oldest makes room.
@@ -207,8 +171,7 @@ impl Log {
         if self.lines.len() == LOG_LINES {
             self.lines.pop_front();
         }
-        self.lines
-            .push_back(format!("{:>8.1} s  {what}", self.started.elapsed().as_secs_f64()));
+        self.lines.push_back(format!("{:>8.1} s  {what}", self.started.elapsed().as_secs_f64()));
     }
 
     /// Adds a line for each service that another node serves since the last moment.
@@ -219,21 +182,14 @@ impl Log {
             if before.as_ref() != Some(owner) {
                 let from =
                     before.map(|before| format!(" after {before}, gap {} ms", millis(service.last_gap)));
-                self.note(format!(
-                    "{owner} serves {}{}",
-                    service.name,
-                    from.unwrap_or_default()
-                ));
+                self.note(format!("{owner} serves {}{}", service.name, from.unwrap_or_default()));
             }
         }
     }
 
     /// The last lines, oldest first.
     pub(super) fn last(&self, count: usize) -> impl Iterator<Item = &str> {
-        self.lines
-            .iter()
-            .skip(self.lines.len().saturating_sub(count))
-            .map(String::as_str)
+        self.lines.iter().skip(self.lines.len().saturating_sub(count)).map(String::as_str)
     }
 }
 

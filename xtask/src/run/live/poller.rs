@@ -31,9 +31,7 @@ impl Poller {
     pub(super) fn poll(&self, lab: &Lab) {
         while !self.ended.load(Ordering::Relaxed) {
             let nodes = lab.running();
-            let statuses = nodes
-                .into_iter()
-                .filter_map(|node| Some((node.clone(), lab.status(&node).ok()?)));
+            let statuses = nodes.into_iter().filter_map(|node| Some((node.clone(), lab.status(&node).ok()?)));
             let statuses = statuses.collect();
             *self.statuses.lock().expect("nobody panics with the statuses") = statuses;
             thread::sleep(PAUSE);
@@ -47,10 +45,7 @@ impl Poller {
 
     /// The latest answers. An agent that does not run has none.
     pub(super) fn statuses(&self) -> Statuses {
-        self.statuses
-            .lock()
-            .expect("nobody panics with the statuses")
-            .clone()
+        self.statuses.lock().expect("nobody panics with the statuses").clone()
     }
 }
 

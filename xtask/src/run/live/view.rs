@@ -72,31 +72,15 @@ pub(super) fn draw(frame: &mut Frame, picture: &Picture) {
     draw_services(frame, services, &picture.model.services);
     draw_nodes(frame, nodes, picture);
     draw_events(frame, events, picture.log);
-    frame.render_widget(
-        Line::styled(KEYS, Style::new().add_modifier(Modifier::REVERSED)),
-        keys,
-    );
+    frame.render_widget(Line::styled(KEYS, Style::new().add_modifier(Modifier::REVERSED)), keys);
     if picture.help == Help::Shown {
         draw_help(frame);
     }
 }
 
 fn draw_services(frame: &mut Frame, area: Rect, services: &[ServiceRow]) {
-    let header = [
-        "service",
-        "home",
-        "served by",
-        "epoch",
-        "lease",
-        "gw gap",
-        "direct",
-        "http",
-        "backups",
-    ];
-    let widths = [8, 5, 10, 7, 9, 9, 9, 9]
-        .map(Constraint::Length)
-        .into_iter()
-        .chain([Constraint::Min(20)]);
+    let header = ["service", "home", "served by", "epoch", "lease", "gw gap", "direct", "http", "backups"];
+    let widths = [8, 5, 10, 7, 9, 9, 9, 9].map(Constraint::Length).into_iter().chain([Constraint::Min(20)]);
     let rows = services.iter().map(|service| {
         let owner = match &service.served_by {
             Some(owner) if *owner == service.home => Cell::from(owner.clone()).style(Color::Green),
@@ -104,59 +88,29 @@ fn draw_services(frame: &mut Frame, area: Rect, services: &[ServiceRow]) {
             None => Cell::from("nobody").style(Color::Red),
         };
         let gaps = service.gaps.map(gap_cell);
-        let words = [service.name.clone(), service.home.clone()]
-            .map(Cell::from)
-            .into_iter();
+        let words = [service.name.clone(), service.home.clone()].map(Cell::from).into_iter();
         let more = [service.epoch.clone(), service.lease.clone()].map(Cell::from);
-        Row::new(
-            words
-                .chain([owner])
-                .chain(more)
-                .chain(gaps)
-                .chain([Cell::from(service.backups.clone())]),
-        )
+        Row::new(words.chain([owner]).chain(more).chain(gaps).chain([Cell::from(service.backups.clone())]))
     });
-    let table = Table::new(rows, widths)
-        .header(header_row(header))
-        .block(Block::bordered().title(" services "));
+    let table =
+        Table::new(rows, widths).header(header_row(header)).block(Block::bordered().title(" services "));
     frame.render_widget(table, area);
 }
 
 fn draw_nodes(frame: &mut Frame, area: Rect, picture: &Picture) {
-    let header = [
-        "",
-        "node",
-        "role",
-        "agent",
-        "wire",
-        "heartbeat rtt p50/p99",
-        "state",
-    ];
-    let widths = [2, 5, 9, 8, 10, 22]
-        .map(Constraint::Length)
-        .into_iter()
-        .chain([Constraint::Min(10)]);
+    let header = ["", "node", "role", "agent", "wire", "heartbeat rtt p50/p99", "state"];
+    let widths = [2, 5, 9, 8, 10, 22].map(Constraint::Length).into_iter().chain([Constraint::Min(10)]);
     let rows = picture.model.nodes.iter().enumerate().map(|(index, node)| {
         let row = node_row(index, node);
-        if index == picture.selected {
-            row.style(Style::new().add_modifier(Modifier::REVERSED))
-        } else {
-            row
-        }
+        if index == picture.selected { row.style(Style::new().add_modifier(Modifier::REVERSED)) } else { row }
     });
-    let table = Table::new(rows, widths)
-        .header(header_row(header))
-        .block(Block::bordered().title(" nodes "));
+    let table = Table::new(rows, widths).header(header_row(header)).block(Block::bordered().title(" nodes "));
     frame.render_widget(table, area);
 }
 
 fn node_row(index: usize, node: &NodeRow) -> Row<'static> {
     let warning = |word: &'static str, usual: &str| {
-        Cell::from(word).style(if word == usual {
-            Style::new()
-        } else {
-            Style::new().fg(Color::Red)
-        })
+        Cell::from(word).style(if word == usual { Style::new() } else { Style::new().fg(Color::Red) })
     };
     Row::new([
         Cell::from((index + 1).to_string()),
@@ -170,26 +124,15 @@ fn node_row(index: usize, node: &NodeRow) -> Row<'static> {
 }
 
 fn draw_events(frame: &mut Frame, area: Rect, log: &Log) {
-    let lines: Vec<_> = log
-        .last(area.height.saturating_sub(2).into())
-        .map(Line::from)
-        .collect();
-    frame.render_widget(
-        Paragraph::new(lines).block(Block::bordered().title(" events ")),
-        area,
-    );
+    let lines: Vec<_> = log.last(area.height.saturating_sub(2).into()).map(Line::from).collect();
+    frame.render_widget(Paragraph::new(lines).block(Block::bordered().title(" events ")), area);
 }
 
 fn draw_help(frame: &mut Frame) {
-    let area = frame.area().centered(
-        Constraint::Length(76),
-        Constraint::Length(HELP.lines().count() as u16 + 2),
-    );
+    let area =
+        frame.area().centered(Constraint::Length(76), Constraint::Length(HELP.lines().count() as u16 + 2));
     frame.render_widget(Clear, area);
-    frame.render_widget(
-        Paragraph::new(HELP).block(Block::bordered().title(" keys ")),
-        area,
-    );
+    frame.render_widget(Paragraph::new(HELP).block(Block::bordered().title(" keys ")), area);
 }
 
 fn header_row<const N: usize>(words: [&'static str; N]) -> Row<'static> {
@@ -197,11 +140,7 @@ fn header_row<const N: usize>(words: [&'static str; N]) -> Row<'static> {
 }
 
 fn gap_cell(gap: Duration) -> Cell<'static> {
-    let colour = if gap > NOTICEABLE {
-        Color::Yellow
-    } else {
-        Color::Reset
-    };
+    let colour = if gap > NOTICEABLE { Color::Yellow } else { Color::Reset };
     Cell::from(millis(gap)).style(colour)
 }
 
@@ -232,20 +171,12 @@ mod tests {
             state: "dead".into(),
             rtt: "9 / 22 µs".into(),
         };
-        let model = Model {
-            services: vec![service],
-            nodes: vec![node],
-        };
+        let model = Model { services: vec![service], nodes: vec![node] };
         let mut log = Log::new(Instant::now());
         log.note("n1 loses power".into());
         log.note_owners(&model);
         let mut terminal = Terminal::new(TestBackend::new(120, 30)).unwrap();
-        let picture = Picture {
-            model: &model,
-            log: &log,
-            selected: 0,
-            help,
-        };
+        let picture = Picture { model: &model, log: &log, selected: 0, help };
         terminal.draw(|frame| draw(frame, &picture)).unwrap();
         terminal.backend().to_string()
     }
