@@ -52,7 +52,7 @@ fn the_median_gap_of_a_5_khz_client_after_a_power_cut_is_below_15_ms() {
     let gaps = Distribution::of(gaps);
     // Past the test harness, which swallows what a passing test prints.
     let mut output = std::io::stdout().lock();
-    writeln!(output, "gap, between two answers:     {gaps}").unwrap();
+    writeln!(output, "\ngap, between two answers:     {gaps}").unwrap();
     writeln!(output, "outage, from lost to served:  {}", Distribution::of(outages)).unwrap();
     assert!(gaps.median() < MEDIAN, "the median gap is {:?}", gaps.median());
 }
