@@ -1,3 +1,16 @@
-//! The adaptive failover controller of one node.
+//! The adaptive failover controller of one node, as a library; the binary `afc` is its command line.
 
+pub mod agent;
+pub mod cli;
+pub mod clock;
+pub mod config;
+pub mod control;
+pub mod datapath;
 pub mod engine;
+pub mod events;
+pub mod heartbeat;
+pub mod key;
+pub mod network;
+pub mod state;
+pub mod status;
+pub mod systemd;

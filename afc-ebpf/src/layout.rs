@@ -4,7 +4,7 @@
 //! "kernel" means the XDP program. A change here changes the pin directory (design.md section 5), so an
 //! agent never adopts maps of another shape.
 
-use crate::{lease::Holding, replay::Window, rtt, siphash::Key};
+use crate::{replay::Window, rtt, siphash::Key};
 
 /// Services of a cluster, at most. More are a configuration error.
 pub const MAX_SERVICES: u32 = 1024;
@@ -60,7 +60,7 @@ pub mod name {
 }
 
 /// What this node is. Written by the agent, once a session.
-#[derive(Clone, Copy, Debug, Default)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 #[repr(C)]
 pub struct Settings {
     /// This node's session; 0 until the agent has set everything up.
@@ -83,6 +83,8 @@ pub struct Settings {
     pub cluster: u32,
     /// Membership generation.
     pub generation: u32,
+    /// Digest of nodes, services, candidates and voters: an agent adopts only maps that were filled for the same ones.
+    pub configuration: u64,
 }
 
 /// Roles, as in [`Settings::role`] and [`Peer::role`].
@@ -138,7 +140,7 @@ pub struct Held {
 pub struct Record {
     /// Holder and epoch on record.
     pub word: u64,
-    /// Until when the guard protects the holder, ns; 0 when nobody holds it.
+    /// Until when the guard protects the holder, ns; 0 when nobody holds it. With an empty word: the end of the quarantine.
     pub guard_until_ns: u64,
     /// At or above every epoch that this node granted or held, as an owner word without owner.
     pub floor: u64,
@@ -218,7 +220,7 @@ pub mod event {
 }
 
 const _: () = {
-    assert!(size_of::<Settings>() == 64);
+    assert!(size_of::<Settings>() == 72);
     assert!(size_of::<Control>() == 24);
     assert!(size_of::<Serving>() == 16);
     assert!(size_of::<Held>() == 8);
@@ -232,7 +234,8 @@ const _: () = {
 /// What aya may copy to and from maps.
 #[cfg(feature = "user")]
 mod pod {
-    use super::{Control, Event, Heard, Held, Holding, Interface, Peer, Record, Serving, Settings};
+    use super::{Control, Event, Heard, Held, Interface, Peer, Record, Serving, Settings};
+    use crate::lease::Holding;
 
     macro_rules! pod {
         ($($value:ty),+) => {

@@ -5,7 +5,10 @@
 //! the holding's spin lock; the simulation and the model call the same ones. They compile to straight-line
 //! code: the BPF verifier would walk every path of a branching sort.
 
-use crate::identity::{NodeId, OwnerWord};
+use crate::{
+    identity::{NodeId, OwnerWord},
+    opaque::opaque,
+};
 
 /// Voters of one service, at most (design.md section 2).
 pub const MAX_VOTERS: usize = 7;
@@ -19,7 +22,6 @@ pub const fn guard_ns(lease_ns: u64) -> u64 {
 
 /// The kernel's `struct bpf_spin_lock`, found by this very name in the map value's BTF
 /// (Linux 5.1; `BPF_F_LOCK` updates take it from userspace).
-#[expect(non_camel_case_types, reason = "the kernel looks for this name in BTF")]
 #[derive(Clone, Copy, Debug, Default)]
 #[repr(C)]
 pub struct bpf_spin_lock {
@@ -75,7 +77,13 @@ pub enum Grant {
 impl Holding {
     /// A holding that was just claimed, with no grant yet, or with those of `before` when the owner
     /// raises its own epoch ("its leases carry over").
-    pub fn claimed(word: OwnerWord, others: &[NodeId], now_ns: u64, incarnation: u64, before: Option<&Self>) -> Self {
+    pub fn claimed(
+        word: OwnerWord,
+        others: &[NodeId],
+        now_ns: u64,
+        incarnation: u64,
+        before: Option<&Self>,
+    ) -> Self {
         let mut holding = Self {
             needed: (others.len() as u32).div_ceil(2),
             word: word.0,
@@ -168,23 +176,23 @@ impl Holding {
 /// Later than any BOOTTIME, and below 2^63 so that [`less`] holds.
 pub const FOREVER_NS: u64 = 1 << 62;
 
-/// 1 if `a < b`, for values below 2^63, without a branch.
+/// 1 if `a < b`, for values below 2^63, without a branch: the compiler must not know that it is 0 or 1.
 #[inline(always)]
-const fn less(a: u64, b: u64) -> u64 {
-    a.wrapping_sub(b) >> 63
+fn less(a: u64, b: u64) -> u64 {
+    opaque(a.wrapping_sub(b) >> 63)
 }
 
 /// The larger of two values below 2^63, without a branch.
 #[inline(always)]
-const fn max(a: u64, b: u64) -> u64 {
+fn max(a: u64, b: u64) -> u64 {
     let second = less(a, b).wrapping_neg();
     (a & !second) | (b & second)
 }
 
 /// 1 if equal, without a branch.
 #[inline(always)]
-const fn equal(a: u16, b: u16) -> u64 {
-    ((a ^ b) as u64).wrapping_sub(1) >> 63
+fn equal(a: u16, b: u16) -> u64 {
+    opaque(((a ^ b) as u64).wrapping_sub(1) >> 63)
 }
 
 #[cfg(test)]
@@ -207,26 +215,27 @@ mod tests {
 
     #[test]
     fn the_majority_is_the_lease_that_half_of_the_voters_still_reach() {
+        struct Row(u16, &'static [(u16, u64)], u64);
         // (voters, grants as (voter, echo), until)
-        let table: &[(u16, &[(u16, u64)], u64)] = &[
-            (1, &[], FOREVER_NS),
-            (2, &[], 0),
-            (2, &[(2, 100)], 1100),
-            (3, &[(3, 90)], 1090),
-            (3, &[(2, 50), (3, 90)], 1090),
-            (4, &[(2, 50)], 0),
-            (4, &[(2, 50), (3, 90)], 1050),
-            (5, &[(2, 50), (3, 90), (4, 70)], 1070),
-            (5, &[(2, 50), (2, 90)], 0),
-            (7, &[(2, 10), (3, 20), (4, 30), (5, 40), (6, 50), (7, 60)], 1040),
-            (7, &[(2, 10), (3, 20)], 0),
+        let table = [
+            Row(1, &[], FOREVER_NS),
+            Row(2, &[], 0),
+            Row(2, &[(2, 100)], 1100),
+            Row(3, &[(3, 90)], 1090),
+            Row(3, &[(2, 50), (3, 90)], 1090),
+            Row(4, &[(2, 50)], 0),
+            Row(4, &[(2, 50), (3, 90)], 1050),
+            Row(5, &[(2, 50), (3, 90), (4, 70)], 1070),
+            Row(5, &[(2, 50), (2, 90)], 0),
+            Row(7, &[(2, 10), (3, 20), (4, 30), (5, 40), (6, 50), (7, 60)], 1040),
+            Row(7, &[(2, 10), (3, 20)], 0),
         ];
-        for (voters, grants, until) in table {
-            let mut holding = held(*voters);
-            for (voter, echo) in *grants {
+        for Row(voters, grants, until) in table {
+            let mut holding = held(voters);
+            for (voter, echo) in grants {
                 assert!(matches!(holding.grant(word().0, *voter, *echo, LEASE, 200), Grant::Extended { .. }));
             }
-            assert_eq!(holding.lease_until_ns(), *until, "{voters} voters, {grants:?}");
+            assert_eq!(holding.lease_until_ns(), until, "{voters} voters, {grants:?}");
         }
     }
 

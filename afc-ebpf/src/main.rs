@@ -1,33 +1,11 @@
-//! proto
-#![no_std]
-#![no_main]
-use afc_ebpf::layout::*;
-use afc_ebpf::lease::*;
-use aya_ebpf::{btf_maps::{Array, RingBuf}, macros::{btf_map, xdp}, programs::XdpContext, helpers, bindings::xdp_action};
-#[btf_map]
-static HOLDINGS: Array<Holding, 1024> = Array::new();
-#[btf_map]
-static SERVING: Array<Serving, 1024, 1024> = Array::new();
-#[btf_map]
-static EVENTS: RingBuf<Event, 65536> = RingBuf::new();
-#[xdp]
-pub fn afc_xdp(_ctx: XdpContext) -> u32 {
-    let now = unsafe { helpers::generated::bpf_ktime_get_boot_ns() };
-    let Some(h) = HOLDINGS.get_ptr_mut(3) else { return 0 };
-    let Some(s) = SERVING.get_ptr_mut(3) else { return 0 };
-    let g = unsafe {
-        let l = core::ptr::addr_of_mut!((*h).lock).cast();
-        helpers::generated::bpf_spin_lock(l);
-        let g = (*h).grant(5, 2, 100, 1000, now);
-        if let Grant::Extended { lease_until_ns } = g { core::ptr::write_volatile(&raw mut (*s).lease_until_ns, lease_until_ns); }
-        helpers::generated::bpf_spin_unlock(l);
-        g
-    };
-    if matches!(g, Grant::Lapsed) { if let Some(mut e) = EVENTS.reserve(0) { e.write(Event::default()); e.submit(0); } }
-    xdp_action::XDP_PASS
-}
-#[panic_handler]
-fn panic(_: &core::panic::PanicInfo) -> ! { loop {} }
-#[unsafe(link_section = "license")]
-#[unsafe(no_mangle)]
-static LICENSE: [u8; 13] = *b"Dual MIT/GPL\0";
+//! The BPF object: `afc_xdp` on every interface, `afc_egress` on every interface of a member.
+//!
+//! Built by afc-agent's build script for the BPF target. On the host this target is empty, so that
+//! `cargo test --workspace` and `cargo clippy --workspace` need no flags.
+#![cfg_attr(target_arch = "bpf", no_std, no_main, feature(asm_experimental_arch))]
+
+#[cfg(target_arch = "bpf")]
+mod program;
+
+#[cfg(not(target_arch = "bpf"))]
+fn main() {}

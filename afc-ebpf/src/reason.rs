@@ -6,7 +6,7 @@
 /// What the kernel does with the packet.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Action {
-    /// On to the network stack (`XDP_PASS`, `TC_ACT_OK`).
+    /// On to the network stack (`XDP_PASS`; `TC_ACT_UNSPEC`, so that tc programs behind ours still see it).
     Pass,
     /// Discard (`XDP_DROP`, `TC_ACT_SHOT`).
     Drop,
@@ -95,7 +95,8 @@ reasons! {
     ArpAnswered = "arp_answered" => Transmit,
     /// ARP for a virtual IP that this node may not serve.
     ArpNotOwner = "arp_not_owner" => Drop,
-    /// ARP of another node for a virtual IP (a gratuitous one, or a probe of it): to the stack.
+    /// ARP about a virtual IP that is not a question to this node (a gratuitous one, an answer, or the owner hears it
+    /// itself): to the stack.
     ArpHeard = "arp_heard" => Pass,
 
     /// For a virtual IP that this node serves.
@@ -108,9 +109,9 @@ reasons! {
     VipFenced = "vip_fenced" => Drop,
     /// For a virtual IP that no node owns.
     VipUnowned = "vip_unowned" => Drop,
-    /// For a virtual IP of another node, but it was sent on once already.
+    /// For a virtual IP of another node, but it was sent on once already, or to everybody.
     VipLoop = "vip_loop" => Drop,
-    /// For a virtual IP of a node whose link address is not known yet.
+    /// For a virtual IP of a node whose link address is not known yet, or that is behind none of our interfaces.
     VipNoNeighbour = "vip_no_neighbour" => Drop,
 
     /// Leaving, from a virtual IP that this node serves.

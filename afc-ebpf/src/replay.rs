@@ -26,6 +26,13 @@ impl Window {
         Some(Self { top: self.top, seen: self.seen | (1 << behind) })
     }
 
+    /// Whether `sequence` is too old for the window to say anything of it. A duplicate of what the window covers is a
+    /// duplicate, whatever else it proves.
+    #[inline(always)]
+    pub const fn is_behind(self, sequence: u64) -> bool {
+        self.top.saturating_sub(sequence) >= 64
+    }
+
     /// A window that starts anew at `sequence`, for a peer whose restart was proven by a fresh echo.
     #[inline(always)]
     pub const fn restart(sequence: u64) -> Self {
@@ -53,6 +60,14 @@ mod tests {
         let window = Window::default().accept(5).unwrap().accept(5 + 1000).unwrap();
         assert_eq!(window.seen, 1);
         assert_eq!(window.accept(5), None);
+    }
+
+    #[test]
+    fn only_what_the_window_does_not_cover_is_behind_it() {
+        let window = Window::restart(1000);
+        for (sequence, behind) in [(0, true), (936, true), (937, false), (1000, false), (2000, false)] {
+            assert_eq!(window.is_behind(sequence), behind, "{sequence}");
+        }
     }
 
     #[test]

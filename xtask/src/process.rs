@@ -55,9 +55,7 @@ pub(crate) fn root_prefix() -> &'static [&'static str] {
 
 /// Runs a command to its end, with our own output; an error names the command.
 pub(crate) fn run(command: &mut Command) -> Result<()> {
-    let status = command
-        .status()
-        .with_context(|| format!("cannot start `{}`", shown(command)))?;
+    let status = command.status().with_context(|| format!("cannot start `{}`", shown(command)))?;
     if !status.success() {
         bail!("`{}` failed ({status})", shown(command));
     }
@@ -72,10 +70,7 @@ pub(crate) fn run_long(command: &mut Command, log: &Path) -> Result<()> {
     }
     create_parent(log)?;
     let file = File::create(log).with_context(|| format!("cannot create {}", log.display()))?;
-    command
-        .stdin(Stdio::null())
-        .stdout(file.try_clone()?)
-        .stderr(file);
+    command.stdin(Stdio::null()).stdout(file.try_clone()?).stderr(file);
     run(command).map_err(|error| {
         let text = fs::read_to_string(log).unwrap_or_default();
         let lines: Vec<&str> = text.lines().collect();
@@ -105,8 +100,7 @@ pub(crate) fn find(program: &str) -> Option<PathBuf> {
         .chain(ADMINISTRATORS_PATH.map(PathBuf::from))
         .map(|directory| directory.join(program))
         .find(|file| {
-            file.metadata()
-                .is_ok_and(|meta| meta.is_file() && meta.permissions().mode() & 0o111 != 0)
+            file.metadata().is_ok_and(|meta| meta.is_file() && meta.permissions().mode() & 0o111 != 0)
         })
 }
 
@@ -138,9 +132,6 @@ fn search_path() -> OsString {
 
 /// Where `cargo install` puts programs.
 fn cargo_bin_dir() -> Option<PathBuf> {
-    let root = env::var_os("CARGO_INSTALL_ROOT")
-        .or_else(|| env::var_os("CARGO_HOME"))
-        .map(PathBuf::from);
-    root.or_else(|| Some(env::home_dir()?.join(".cargo")))
-        .map(|root| root.join("bin"))
+    let root = env::var_os("CARGO_INSTALL_ROOT").or_else(|| env::var_os("CARGO_HOME")).map(PathBuf::from);
+    root.or_else(|| Some(env::home_dir()?.join(".cargo"))).map(|root| root.join("bin"))
 }

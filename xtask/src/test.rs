@@ -68,22 +68,13 @@ mod tests {
     fn arguments_select_the_steps_in_order() {
         use Step::{BpfClippy, Deny, DocTests, Docs, Format, HostClippy, RootTests, Tidy, UnitTests};
         let table: [(bool, Option<&str>, &[Step]); 4] = [
-            (
-                false,
-                None,
-                &[
-                    Format, Tidy, HostClippy, BpfClippy, Deny, Docs, DocTests, UnitTests, RootTests,
-                ],
-            ),
+            (false, None, &[Format, Tidy, HostClippy, BpfClippy, Deny, Docs, DocTests, UnitTests, RootTests]),
             (true, None, &[Format, Tidy, HostClippy, UnitTests]),
             (false, Some("x"), &[DocTests, UnitTests, RootTests]),
             (true, Some("x"), &[UnitTests]),
         ];
         for (quick, filter, expected) in table {
-            let arguments = TestArgs {
-                quick,
-                filter: filter.map(str::to_owned),
-            };
+            let arguments = TestArgs { quick, filter: filter.map(str::to_owned) };
             assert_eq!(select(&arguments), expected, "quick {quick}, filter {filter:?}");
         }
     }

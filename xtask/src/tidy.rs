@@ -44,70 +44,22 @@ struct Found<'a> {
 }
 
 const RULES: [Rule; 16] = [
-    Rule {
-        name: "file-name",
-        check: names::file_name,
-    },
-    Rule {
-        name: "file-length",
-        check: text::file_length,
-    },
-    Rule {
-        name: "header-comment",
-        check: text::header_comment,
-    },
-    Rule {
-        name: "whitespace",
-        check: text::whitespace,
-    },
-    Rule {
-        name: "host-name",
-        check: text::host_name,
-    },
-    Rule {
-        name: "developer-path",
-        check: text::developer_path,
-    },
-    Rule {
-        name: "function-length",
-        check: code::function_length,
-    },
-    Rule {
-        name: "bool-parameter",
-        check: code::bool_parameter,
-    },
-    Rule {
-        name: "placeholder",
-        check: code::placeholder,
-    },
-    Rule {
-        name: "allow",
-        check: code::allow,
-    },
-    Rule {
-        name: "ignored-test",
-        check: code::ignored_test,
-    },
-    Rule {
-        name: "sleep-in-test",
-        check: code::sleep_in_test,
-    },
-    Rule {
-        name: "layers",
-        check: layers::layers,
-    },
-    Rule {
-        name: "anyhow",
-        check: layers::anyhow,
-    },
-    Rule {
-        name: "raw-pointer",
-        check: kernel::raw_pointer,
-    },
-    Rule {
-        name: "map-static",
-        check: kernel::map_static,
-    },
+    Rule { name: "file-name", check: names::file_name },
+    Rule { name: "file-length", check: text::file_length },
+    Rule { name: "header-comment", check: text::header_comment },
+    Rule { name: "whitespace", check: text::whitespace },
+    Rule { name: "host-name", check: text::host_name },
+    Rule { name: "developer-path", check: text::developer_path },
+    Rule { name: "function-length", check: code::function_length },
+    Rule { name: "bool-parameter", check: code::bool_parameter },
+    Rule { name: "placeholder", check: code::placeholder },
+    Rule { name: "allow", check: code::allow },
+    Rule { name: "ignored-test", check: code::ignored_test },
+    Rule { name: "sleep-in-test", check: code::sleep_in_test },
+    Rule { name: "layers", check: layers::layers },
+    Rule { name: "anyhow", check: layers::anyhow },
+    Rule { name: "raw-pointer", check: kernel::raw_pointer },
+    Rule { name: "map-static", check: kernel::map_static },
 ];
 
 /// What others wrote: `.git` is a directory, or a file where there are several work trees.
@@ -119,13 +71,7 @@ pub(crate) fn run() -> Result<()> {
     read_directory(workspace::root(), "", &mut files)?;
     let sources = Source::parse_all(files)?;
     let found = breaches(&sources);
-    for Found {
-        path,
-        line,
-        rule,
-        message,
-    } in &found
-    {
+    for Found { path, line, rule, message } in &found {
         println!("{path}:{line}: {message} [{rule}]");
     }
     match found.len() {
@@ -153,16 +99,12 @@ fn breaches(sources: &[Source]) -> Vec<Found<'_>> {
 
 /// Adds the text files below a directory in order, with their paths from the workspace's root.
 fn read_directory(directory: &Path, prefix: &str, files: &mut Vec<(String, String)>) -> Result<()> {
-    let entries = directory
-        .read_dir()
-        .and_then(Iterator::collect::<Result<Vec<_>, _>>);
+    let entries = directory.read_dir().and_then(Iterator::collect::<Result<Vec<_>, _>>);
     let mut entries = entries.with_context(|| format!("cannot read {}", directory.display()))?;
     entries.sort_by_key(fs::DirEntry::file_name);
     for entry in entries {
         let name = entry.file_name().to_string_lossy().into_owned();
-        let kind = entry
-            .file_type()
-            .with_context(|| format!("cannot read {}", entry.path().display()))?;
+        let kind = entry.file_type().with_context(|| format!("cannot read {}", entry.path().display()))?;
         if SKIPPED.contains(&name.as_str()) {
             continue;
         }
@@ -172,11 +114,7 @@ fn read_directory(directory: &Path, prefix: &str, files: &mut Vec<(String, Strin
             let bytes =
                 fs::read(entry.path()).with_context(|| format!("cannot read {}", entry.path().display()))?;
             // What is not text, as a captured packet, is not ours to judge.
-            files.extend(
-                String::from_utf8(bytes)
-                    .ok()
-                    .map(|text| (format!("{prefix}{name}"), text)),
-            );
+            files.extend(String::from_utf8(bytes).ok().map(|text| (format!("{prefix}{name}"), text)));
         }
     }
     Ok(())

@@ -69,7 +69,9 @@ impl Slots {
     /// # Errors
     /// The slot that found no place.
     pub fn push(&mut self, slot: Slot) -> Result<(), Slot> {
-        let Some(place) = self.slots.get_mut(usize::from(self.used)) else { return Err(slot) };
+        let Some(place) = self.slots.get_mut(usize::from(self.used)) else {
+            return Err(slot);
+        };
         *place = slot;
         self.used += 1;
         Ok(())

@@ -19,24 +19,13 @@ pub(super) fn ensure() -> Result<()> {
     if installed_version().is_some_and(|version| will_do(&version)) {
         return Ok(());
     }
-    say(&format!(
-        "installing cargo-deny {VERSION} into target/tools: takes a minute or two"
-    ));
+    say(&format!("installing cargo-deny {VERSION} into target/tools: takes a minute or two"));
     let mut install = process::cargo();
-    install.args([
-        "install",
-        "--locked",
-        "--debug",
-        "--force",
-        &format!("cargo-deny@{VERSION}"),
-        "--root",
-    ]);
+    install.args(["install", "--locked", "--debug", "--force", &format!("cargo-deny@{VERSION}"), "--root"]);
     install.arg(workspace::tools_dir());
-    process::run_long(
-        &mut install,
-        &workspace::target_dir().join("setup/cargo-deny.log"),
+    process::run_long(&mut install, &workspace::target_dir().join("setup/cargo-deny.log")).with_context(
+        || format!("cargo-deny is missing; by hand: cargo install --locked cargo-deny@{VERSION}"),
     )
-    .with_context(|| format!("cargo-deny is missing; by hand: cargo install --locked cargo-deny@{VERSION}"))
 }
 
 fn installed_version() -> Option<String> {
@@ -58,13 +47,9 @@ mod tests {
 
     #[test]
     fn versions_that_read_our_file_will_do() {
-        for (version, expected) in [
-            ("0.20.2", true),
-            ("0.18.0", true),
-            ("0.17.9", false),
-            ("1.0.0", false),
-            ("", false),
-        ] {
+        for (version, expected) in
+            [("0.20.2", true), ("0.18.0", true), ("0.17.9", false), ("1.0.0", false), ("", false)]
+        {
             assert_eq!(will_do(version), expected, "{version}");
         }
     }

@@ -26,22 +26,11 @@ impl Compiler {
     fn parse(version: &str, sysroot: PathBuf) -> Result<Self> {
         let field = |name: &str| {
             let mut values = version.lines().filter_map(|line| line.strip_prefix(name));
-            values
-                .next()
-                .with_context(|| format!("rustc does not say its `{name}`"))
+            values.next().with_context(|| format!("rustc does not say its `{name}`"))
         };
         let llvm = field("LLVM version: ")?;
-        let llvm = llvm
-            .split('.')
-            .next()
-            .unwrap_or_default()
-            .parse()
-            .context("no LLVM version")?;
-        Ok(Self {
-            release: field("release: ")?.to_owned(),
-            llvm,
-            sysroot,
-        })
+        let llvm = llvm.split('.').next().unwrap_or_default().parse().context("no LLVM version")?;
+        Ok(Self { release: field("release: ")?.to_owned(), llvm, sysroot })
     }
 }
 

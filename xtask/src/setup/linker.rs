@@ -26,18 +26,13 @@ pub(super) fn ensure(compiler: &Compiler) -> Result<()> {
     let installed = installed_version();
     match installed.as_deref() {
         Some(VERSION) => return Ok(()),
-        Some(other) => say(&format!(
-            "replacing bpf-linker {other} by {VERSION}: takes a minute or two"
-        )),
+        Some(other) => say(&format!("replacing bpf-linker {other} by {VERSION}: takes a minute or two")),
         None => say(&format!("installing bpf-linker {VERSION}: takes a minute or two")),
     }
     let mut install = process::cargo();
     install.args(["install", "--locked", "--force", &format!("bpf-linker@{VERSION}")]);
-    process::run_long(
-        &mut install,
-        &workspace::target_dir().join("setup/bpf-linker.log"),
-    )
-    .with_context(|| format!("bpf-linker is missing; by hand: {}", process::shown(&install)))
+    process::run_long(&mut install, &workspace::target_dir().join("setup/bpf-linker.log"))
+        .with_context(|| format!("bpf-linker is missing; by hand: {}", process::shown(&install)))
 }
 
 fn installed_version() -> Option<String> {

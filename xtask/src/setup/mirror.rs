@@ -16,10 +16,8 @@ use crate::process;
 const SUITES: [&str; 4] = ["trixie-backports", "forky", "testing", "unstable"];
 
 /// Where Debian keeps its archive's keys, under its name of today and the one of before.
-const KEYRINGS: [&str; 2] = [
-    "/usr/share/keyrings/debian-archive-keyring.pgp",
-    "/usr/share/keyrings/debian-archive-keyring.gpg",
-];
+const KEYRINGS: [&str; 2] =
+    ["/usr/share/keyrings/debian-archive-keyring.pgp", "/usr/share/keyrings/debian-archive-keyring.gpg"];
 
 /// Names that a machine's sources may have for a suite instead of its codename.
 const SUITE_ALIASES: [&str; 5] = ["oldstable", "stable", "testing", "unstable", "sid"];
@@ -44,19 +42,13 @@ pub(super) fn download(package: &str, release: &str, scratch: &Path) -> Result<P
             }
         }
     }
-    bail!(
-        "no suite of {} has {package} {release} (asked for {})",
-        mirrors.join(", "),
-        suites.join(", ")
-    )
+    bail!("no suite of {} has {package} {release} (asked for {})", mirrors.join(", "), suites.join(", "))
 }
 
 /// The release's name, as in "trixie".
 fn codename() -> String {
     let os = fs::read_to_string("/etc/os-release").unwrap_or_default();
-    let mut names = os
-        .lines()
-        .filter_map(|line| line.strip_prefix("VERSION_CODENAME="));
+    let mut names = os.lines().filter_map(|line| line.strip_prefix("VERSION_CODENAME="));
     names.next().unwrap_or("sid").trim_matches('"').to_owned()
 }
 
@@ -92,15 +84,9 @@ fn parse_mirrors(targets: &str, codename: &str) -> Vec<String> {
 
 /// The version of that upstream release, among what `apt-cache madison` prints.
 fn parse_version(madison: &str, release: &str) -> Option<String> {
-    let versions = madison
-        .lines()
-        .filter_map(|line| line.split('|').nth(1))
-        .map(str::trim);
-    let mut matching = versions.filter(|version| {
-        version
-            .strip_prefix(release)
-            .is_some_and(|rest| rest.starts_with(['+', '-']))
-    });
+    let versions = madison.lines().filter_map(|line| line.split('|').nth(1)).map(str::trim);
+    let mut matching = versions
+        .filter(|version| version.strip_prefix(release).is_some_and(|rest| rest.starts_with(['+', '-'])));
     matching.next().map(str::to_owned)
 }
 
@@ -120,19 +106,11 @@ impl PrivateApt {
             fs::create_dir_all(&part).with_context(|| format!("cannot create {}", part.display()))?;
         }
         let keyring = KEYRINGS.iter().find(|file| Path::new(file).exists());
-        let signed_by = keyring
-            .map(|file| format!("[signed-by={file}] "))
-            .unwrap_or_default();
-        let apt = Self {
-            directory: directory.into(),
-            configuration: directory.join("apt.conf"),
-        };
-        fs::write(
-            directory.join("sources.list"),
-            format!("deb {signed_by}{mirror} {suite} main\n"),
-        )
-        .and_then(|()| fs::write(&apt.configuration, apt.settings()))
-        .with_context(|| format!("cannot write into {}", directory.display()))?;
+        let signed_by = keyring.map(|file| format!("[signed-by={file}] ")).unwrap_or_default();
+        let apt = Self { directory: directory.into(), configuration: directory.join("apt.conf") };
+        fs::write(directory.join("sources.list"), format!("deb {signed_by}{mirror} {suite} main\n"))
+            .and_then(|()| fs::write(&apt.configuration, apt.settings()))
+            .with_context(|| format!("cannot write into {}", directory.display()))?;
         Ok(apt)
     }
 
@@ -157,10 +135,7 @@ impl PrivateApt {
 
     fn command(&self, program: &str) -> Command {
         let mut command = Command::new(program);
-        command
-            .arg("--config-file")
-            .arg(&self.configuration)
-            .current_dir(&self.directory);
+        command.arg("--config-file").arg(&self.configuration).current_dir(&self.directory);
         command
     }
 
@@ -181,9 +156,7 @@ impl PrivateApt {
         process::output(self.command("apt-get").args(["download", &wanted]))?;
         let entries = self.directory.read_dir().context("the apt root vanished")?;
         let mut files = entries.filter_map(|entry| Some(entry.ok()?.path()));
-        files
-            .find(|file| file.extension().is_some_and(|end| end == "deb"))
-            .context("apt-get brought no file")
+        files.find(|file| file.extension().is_some_and(|end| end == "deb")).context("apt-get brought no file")
     }
 }
 
@@ -211,10 +184,7 @@ mod tests {
         let madison = " rust-src | 1.95.01-1 | http://mirror.test/debian trixie-backports/main amd64 Packages\n \
                        rust-src | 1.95.0~rc1-1 | http://mirror.test/debian trixie-backports/main amd64 Packages\n \
                        rust-src | 1.95.0+dfsg1-2~bpo13+1 | http://mirror.test/debian trixie-backports/main amd64\n";
-        assert_eq!(
-            parse_version(madison, "1.95.0").as_deref(),
-            Some("1.95.0+dfsg1-2~bpo13+1")
-        );
+        assert_eq!(parse_version(madison, "1.95.0").as_deref(), Some("1.95.0+dfsg1-2~bpo13+1"));
         assert_eq!(parse_version(madison, "1.94.0"), None);
     }
 }

@@ -44,13 +44,6 @@ fn install(packages: &[&str]) -> Command {
 fn apt_get(arguments: &[&str]) -> Command {
     let mut command = process::as_root("env");
     command.args(["DEBIAN_FRONTEND=noninteractive", "apt-get"]);
-    command
-        .args([
-            "--option",
-            "Acquire::Retries=3",
-            "--option",
-            "DPkg::Lock::Timeout=120",
-        ])
-        .args(arguments);
+    command.args(["--option", "Acquire::Retries=3", "--option", "DPkg::Lock::Timeout=120"]).args(arguments);
     command
 }

@@ -46,10 +46,7 @@ struct Place {
 impl Place {
     fn in_sysroot(sysroot: &Path) -> Self {
         let directory = sysroot.join("lib/rustlib/src/rust");
-        Self {
-            library: directory.join("library"),
-            stamp: directory.join("library.release"),
-        }
+        Self { library: directory.join("library"), stamp: directory.join("library.release") }
     }
 
     /// Whether the source is there and, as far as can be told, of this release. rustup's needs no stamp: it
@@ -69,10 +66,7 @@ impl Place {
             }
         }
         process::run(
-            Command::new("cp")
-                .args(["--recursive", "--no-target-directory"])
-                .arg(source)
-                .arg(&partial),
+            Command::new("cp").args(["--recursive", "--no-target-directory"]).arg(source).arg(&partial),
         )?;
         fs::write(&self.stamp, release).with_context(|| format!("cannot write {}", self.stamp.display()))?;
         fs::rename(&partial, &self.library)
@@ -92,9 +86,7 @@ fn from_rustup() -> bool {
 }
 
 fn from_debian(release: &str, place: &Place) -> Result<()> {
-    say(&format!(
-        "taking rust-src {release} from Debian, through this machine's own mirror"
-    ));
+    say(&format!("taking rust-src {release} from Debian, through this machine's own mirror"));
     let scratch = workspace::target_dir().join("setup/rust-src");
     let archive = mirror::download("rust-src", release, &scratch)?;
     let unpacked = scratch.join("unpacked");

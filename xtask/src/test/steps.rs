@@ -61,10 +61,7 @@ impl Step {
 
     /// Whether `--quick` keeps it.
     pub(super) fn is_quick(self) -> bool {
-        matches!(
-            self,
-            Self::Format | Self::Tidy | Self::HostClippy | Self::UnitTests
-        )
+        matches!(self, Self::Format | Self::Tidy | Self::HostClippy | Self::UnitTests)
     }
 
     /// Whether it runs tests, to which a filter applies.
@@ -93,9 +90,9 @@ impl Step {
             }
             Self::BpfClippy => process::run(&mut bpf_clippy()),
             // Not the advisories: their database is no package, and its server need not be in reach.
-            Self::Deny => process::run(&mut cargo(
-                "deny --locked --log-level error check licenses bans sources",
-            )),
+            Self::Deny => {
+                process::run(&mut cargo("deny --locked --log-level error check licenses bans sources"))
+            }
             Self::Docs => process::run(
                 cargo("doc --workspace --no-deps --document-private-items")
                     .env("RUSTDOCFLAGS", "--deny warnings"),
@@ -115,12 +112,8 @@ fn bpf_clippy() -> Command {
     let flags = [arch.as_str(), "-Ctarget-cpu=v3"].join("\x1f");
     let mut command = cargo("clippy --package afc-ebpf --bin afc-datapath --profile bpf");
     command.args("-Z build-std=core --target bpfel-unknown-none --target-dir".split(' '));
-    command
-        .arg(workspace::target_dir().join("bpf-clippy"))
-        .args(["--", "--deny", "warnings"]);
-    command
-        .env("RUSTC_BOOTSTRAP", "1")
-        .env("CARGO_ENCODED_RUSTFLAGS", flags);
+    command.arg(workspace::target_dir().join("bpf-clippy")).args(["--", "--deny", "warnings"]);
+    command.env("RUSTC_BOOTSTRAP", "1").env("CARGO_ENCODED_RUSTFLAGS", flags);
     command
 }
 
@@ -150,9 +143,7 @@ fn root_tests(filter: Option<&str>, tally: &mut Tally) -> Result<()> {
             bail!("there is no {program}: run as root");
         }
         let runner = [sudo, &["--preserve-env"]].concat();
-        command
-            .arg("--config")
-            .arg(format!("target.'cfg(all())'.runner={runner:?}"));
+        command.arg("--config").arg(format!("target.'cfg(all())'.runner={runner:?}"));
     }
     tally.run(command.args(["--", "--test-threads=1"]))
 }
@@ -173,8 +164,5 @@ fn cargo(arguments: &str) -> Command {
 
 /// The arguments that select a package's integration tests.
 fn integration_targets(package: &str) -> Vec<String> {
-    workspace::integration_tests(package)
-        .into_iter()
-        .flat_map(|name| ["--test".to_owned(), name])
-        .collect()
+    workspace::integration_tests(package).into_iter().flat_map(|name| ["--test".to_owned(), name]).collect()
 }

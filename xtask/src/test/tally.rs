@@ -24,10 +24,8 @@ impl Tally {
     /// Runs a command that runs tests; its output is printed as it comes.
     pub(super) fn run(&mut self, command: &mut Command) -> Result<()> {
         let shown = process::shown(command);
-        let mut child = command
-            .stdout(Stdio::piped())
-            .spawn()
-            .with_context(|| format!("cannot start `{shown}`"))?;
+        let mut child =
+            command.stdout(Stdio::piped()).spawn().with_context(|| format!("cannot start `{shown}`"))?;
         let output = child.stdout.take().expect("stdout is piped");
         for line in BufReader::new(output).split(b'\n') {
             let line = line.with_context(|| format!("cannot read what `{shown}` prints"))?;
@@ -35,9 +33,7 @@ impl Tally {
             println!("{line}");
             self.add_line(&line);
         }
-        let status = child
-            .wait()
-            .with_context(|| format!("cannot wait for `{shown}`"))?;
+        let status = child.wait().with_context(|| format!("cannot wait for `{shown}`"))?;
         if !status.success() {
             bail!("`{shown}` failed ({status})");
         }
@@ -46,9 +42,7 @@ impl Tally {
 
     /// Adds a line like `test result: ok. 3 passed; 0 failed; 0 ignored; ...`; others count nothing.
     fn add_line(&mut self, line: &str) {
-        let Some((_, counts)) = line
-            .strip_prefix("test result: ")
-            .and_then(|rest| rest.split_once(". "))
+        let Some((_, counts)) = line.strip_prefix("test result: ").and_then(|rest| rest.split_once(". "))
         else {
             return;
         };
@@ -93,10 +87,7 @@ mod tests {
     fn a_failing_command_is_an_error_and_still_counted() {
         let mut tally = Tally::default();
         let mut command = Command::new("sh");
-        command.args([
-            "-c",
-            "echo 'test result: FAILED. 1 passed; 2 failed; 0 ignored'; exit 101",
-        ]);
+        command.args(["-c", "echo 'test result: FAILED. 1 passed; 2 failed; 0 ignored'; exit 101"]);
         assert!(tally.run(&mut command).is_err());
         assert_eq!(tally, Tally { passed: 1, failed: 2 });
     }

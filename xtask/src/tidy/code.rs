@@ -13,13 +13,8 @@ const WAIT: &str = "wait_for";
 
 pub(super) fn function_length(source: &Source) -> Vec<Breach> {
     let functions = source.functions().into_iter();
-    let lengths = functions.map(|function| {
-        (
-            function.line,
-            function.name,
-            function.last_line + 1 - function.line,
-        )
-    });
+    let lengths =
+        functions.map(|function| (function.line, function.name, function.last_line + 1 - function.line));
     lengths
         .filter(|(.., length)| *length > FUNCTION_MAX_LINES)
         .map(|(line, name, length)| Breach {
@@ -61,10 +56,7 @@ pub(super) fn placeholder(source: &Source) -> Vec<Breach> {
             && arguments.inside().is_some()
             && let Some(name) = name.word().filter(|name| PLACEHOLDERS.contains(name))
         {
-            breaches.push(Breach {
-                line: at[0].line,
-                message: format!("`{name}!` is left behind"),
-            });
+            breaches.push(Breach { line: at[0].line, message: format!("`{name}!` is left behind") });
         }
     }
     breaches
@@ -75,11 +67,8 @@ pub(super) fn allow(source: &Source) -> Vec<Breach> {
     let mut breaches = Vec::new();
     for at in source.attributes().into_iter().flat_map(token::places) {
         let [lint, arguments, ..] = at else { continue };
-        let reasoned = || {
-            token::places(arguments.inside().unwrap_or_default())
-                .iter()
-                .any(|at| at[0].is_word("reason"))
-        };
+        let reasoned =
+            || token::places(arguments.inside().unwrap_or_default()).iter().any(|at| at[0].is_word("reason"));
         let message = match lint.word() {
             Some("allow") if arguments.is_parentheses() => {
                 "use `expect(.., reason = \"..\")` instead of `allow`"
@@ -87,10 +76,7 @@ pub(super) fn allow(source: &Source) -> Vec<Breach> {
             Some("expect") if arguments.is_parentheses() && !reasoned() => "`expect` without a reason",
             Some(_) | None => continue,
         };
-        breaches.push(Breach {
-            line: lint.line,
-            message: message.to_owned(),
-        });
+        breaches.push(Breach { line: lint.line, message: message.to_owned() });
     }
     breaches
 }
@@ -105,10 +91,7 @@ pub(super) fn ignored_test(source: &Source) -> Vec<Breach> {
     };
     let ignored = source.attributes().into_iter().filter(is_ignore);
     ignored
-        .map(|attribute| Breach {
-            line: attribute[0].line,
-            message: "a test nobody runs".to_owned(),
-        })
+        .map(|attribute| Breach { line: attribute[0].line, message: "a test nobody runs".to_owned() })
         .collect()
 }
 

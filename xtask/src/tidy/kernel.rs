@@ -6,11 +6,8 @@ use super::{Breach, source::Source};
 const KERNEL: &str = "afc-ebpf/src/";
 
 /// Where raw pointers become bounds-checked values, and where the kernel's helpers take them.
-const RAW_POINTER_FILES: [&str; 3] = [
-    "afc-ebpf/src/program/packet.rs",
-    "afc-ebpf/src/program/maps.rs",
-    "afc-ebpf/src/program/helper.rs",
-];
+const RAW_POINTER_FILES: [&str; 3] =
+    ["afc-ebpf/src/program/packet.rs", "afc-ebpf/src/program/maps.rs", "afc-ebpf/src/program/helper.rs"];
 
 const MAP_FILE: &str = "afc-ebpf/src/program/maps.rs";
 
@@ -28,10 +25,7 @@ pub(super) fn raw_pointer(source: &Source) -> Vec<Breach> {
             && (kind.is_word("mut") || kind.is_word("const"))
         {
             let message = format!("a raw pointer outside of {}", RAW_POINTER_FILES.join(", "));
-            breaches.push(Breach {
-                line: star.line,
-                message,
-            });
+            breaches.push(Breach { line: star.line, message });
         }
     }
     breaches
@@ -41,15 +35,9 @@ pub(super) fn map_static(source: &Source) -> Vec<Breach> {
     if !source.path().starts_with(KERNEL) || source.path() == MAP_FILE {
         return Vec::new();
     }
-    let attributes = source
-        .attributes()
-        .into_iter()
-        .filter_map(|attribute| attribute.first());
+    let attributes = source.attributes().into_iter().filter_map(|attribute| attribute.first());
     attributes
         .filter(|name| MAP_ATTRIBUTES.iter().any(|map| name.is_word(map)))
-        .map(|name| Breach {
-            line: name.line,
-            message: format!("a map outside of {MAP_FILE}"),
-        })
+        .map(|name| Breach { line: name.line, message: format!("a map outside of {MAP_FILE}") })
         .collect()
 }

@@ -7,10 +7,7 @@ const VAGUE: [&str; 6] = ["utils", "common", "types", "helpers", "manager", "mis
 
 /// `foo.rs` beside `foo/`, never `foo/mod.rs`; a file's and a directory's name is its subject.
 pub(super) fn file_name(source: &Source) -> Vec<Breach> {
-    let mut parts = source
-        .path()
-        .split('/')
-        .map(|part| part.strip_suffix(".rs").unwrap_or(part));
+    let mut parts = source.path().split('/').map(|part| part.strip_suffix(".rs").unwrap_or(part));
     let message = if source.path().ends_with("/mod.rs") {
         "a module's file is named after it, beside its directory".to_owned()
     } else if let Some(vague) = parts.find(|part| VAGUE.contains(part)) {

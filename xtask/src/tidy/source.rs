@@ -50,10 +50,7 @@ impl Source {
         let test_modules: BTreeSet<String> = sources.iter().flat_map(Self::test_modules).collect();
         for source in &mut sources {
             let is_below = |module: &String| {
-                source
-                    .path
-                    .strip_prefix(module)
-                    .is_some_and(|rest| rest == ".rs" || rest.starts_with('/'))
+                source.path.strip_prefix(module).is_some_and(|rest| rest == ".rs" || rest.starts_with('/'))
             };
             if test_modules.iter().any(is_below) {
                 source.tests = Tests::All;
@@ -73,12 +70,7 @@ impl Source {
             true if !path.starts_with("tests/src/") => Tests::All,
             true | false => Tests::Within(test_regions(&tokens)),
         };
-        Ok(Self {
-            path,
-            text,
-            tokens,
-            tests,
-        })
+        Ok(Self { path, text, tokens, tests })
     }
 
     pub(super) fn path(&self) -> &str {
@@ -91,10 +83,7 @@ impl Source {
 
     /// The lines with their numbers, from 1.
     pub(super) fn lines(&self) -> impl Iterator<Item = (usize, &str)> {
-        self.text
-            .lines()
-            .enumerate()
-            .map(|(index, line)| (index + 1, line))
+        self.text.lines().enumerate().map(|(index, line)| (index + 1, line))
     }
 
     pub(super) fn text(&self) -> &str {
@@ -165,11 +154,8 @@ fn test_regions(tokens: &[Token]) -> Vec<RangeInclusive<usize>> {
         let Some([cfg, condition, ..]) = attribute(at) else {
             continue;
         };
-        let names = |word: &str| {
-            token::places(std::slice::from_ref(condition))
-                .iter()
-                .any(|at| at[0].is_word(word))
-        };
+        let names =
+            |word: &str| token::places(std::slice::from_ref(condition)).iter().any(|at| at[0].is_word(word));
         if cfg.is_word("cfg") && names("test") && !names("not") {
             let end = at.iter().find(|token| token.is_braces() || token.is_mark(';'));
             regions.push(at[0].line..=end.map_or(at[0].line, Token::last_line));
@@ -183,11 +169,7 @@ fn collect_functions<'a>(tokens: &'a [Token], signature: Signature, found: &mut 
     for (index, token) in tokens.iter().enumerate() {
         found.extend(function(&tokens[index..], signature));
         let of_trait = token.is_braces() && implements_trait(&tokens[item..index]);
-        let inside = if of_trait {
-            Signature::OfTrait
-        } else {
-            Signature::Own
-        };
+        let inside = if of_trait { Signature::OfTrait } else { Signature::Own };
         collect_functions(token.inside().unwrap_or_default(), inside, found);
         if token.is_braces() || token.is_mark(';') {
             item = index + 1;
@@ -197,9 +179,7 @@ fn collect_functions<'a>(tokens: &'a [Token], signature: Signature, found: &mut 
 
 /// Whether what is before an item's braces is `impl Trait for Type`.
 fn implements_trait(head: &[Token]) -> bool {
-    let keyword = head
-        .iter()
-        .find(|token| token.is_word("impl") || token.is_word("fn"));
+    let keyword = head.iter().find(|token| token.is_word("impl") || token.is_word("fn"));
     let names_type = |pair: &[Token]| pair[0].is_word("for") && !pair[1].is_mark('<');
     keyword.is_some_and(|keyword| keyword.is_word("impl")) && head.windows(2).any(names_type)
 }
@@ -210,9 +190,7 @@ fn function(at: &[Token], signature: Signature) -> Option<Function<'_>> {
         return None;
     };
     let name = name.word().filter(|_| keyword.is_word("fn"))?;
-    let body = rest
-        .iter()
-        .find(|token| token.is_braces() || token.is_mark(';'))?;
+    let body = rest.iter().find(|token| token.is_braces() || token.is_mark(';'))?;
     if !body.is_braces() {
         return None;
     }

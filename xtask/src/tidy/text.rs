@@ -40,10 +40,7 @@ pub(super) fn header_comment(source: &Source) -> Vec<Breach> {
     if !source.is_rust() || source.text().starts_with("//! ") {
         return Vec::new();
     }
-    vec![Breach {
-        line: 1,
-        message: "does not begin with a `//!` comment saying what it is for".to_owned(),
-    }]
+    vec![Breach { line: 1, message: "does not begin with a `//!` comment saying what it is for".to_owned() }]
 }
 
 pub(super) fn whitespace(source: &Source) -> Vec<Breach> {
@@ -53,17 +50,11 @@ pub(super) fn whitespace(source: &Source) -> Vec<Breach> {
     let mut breaches: Vec<Breach> = source
         .lines()
         .filter(|(_, line)| line.ends_with([' ', '\t', '\r']) || line.starts_with('\t'))
-        .map(|(line, _)| Breach {
-            line,
-            message: "a tab, or white space at the end".to_owned(),
-        })
+        .map(|(line, _)| Breach { line, message: "a tab, or white space at the end".to_owned() })
         .collect();
     if !source.text().is_empty() && !source.text().ends_with('\n') {
         let message = "the last line has no end".to_owned();
-        breaches.push(Breach {
-            line: source.lines().count(),
-            message,
-        });
+        breaches.push(Breach { line: source.lines().count(), message });
     }
     breaches
 }
@@ -74,20 +65,13 @@ pub(super) fn host_name(source: &Source) -> Vec<Breach> {
     source
         .lines()
         .filter_map(|(line, text)| named(text).map(|host| (line, host)))
-        .map(|(line, host)| Breach {
-            line,
-            message: format!("names the package server {host}"),
-        })
+        .map(|(line, host)| Breach { line, message: format!("names the package server {host}") })
         .collect()
 }
 
 pub(super) fn developer_path(source: &Source) -> Vec<Breach> {
     let directories = DEVELOPERS_DIRECTORIES.map(|name| format!("/{name}/"));
-    let named = |line: &str| {
-        directories
-            .iter()
-            .find(|directory| begins_a_path(line, directory))
-    };
+    let named = |line: &str| directories.iter().find(|directory| begins_a_path(line, directory));
     source
         .lines()
         .filter_map(|(line, text)| named(text).map(|directory| (line, directory)))

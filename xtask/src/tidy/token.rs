@@ -13,11 +13,7 @@ pub(super) struct Token {
 enum Kind {
     Word(String),
     Mark(char),
-    Group {
-        delimiter: Delimiter,
-        tokens: Vec<Token>,
-        last_line: usize,
-    },
+    Group { delimiter: Delimiter, tokens: Vec<Token>, last_line: usize },
     Literal,
 }
 
@@ -109,23 +105,16 @@ pub(super) struct Path {
 impl Path {
     /// Whether this names `wanted` or something in it.
     pub(super) fn is_within(&self, wanted: &str) -> bool {
-        self.text
-            .strip_prefix(wanted)
-            .is_some_and(|rest| rest.is_empty() || rest.starts_with("::"))
+        self.text.strip_prefix(wanted).is_some_and(|rest| rest.is_empty() || rest.starts_with("::"))
     }
 
     /// Whether this makes `wanted` reachable by naming a module around it, as `use std::time` does.
     pub(super) fn contains(&self, wanted: &str) -> bool {
-        self.text.contains("::")
-            && wanted
-                .strip_prefix(&self.text)
-                .is_some_and(|rest| rest.starts_with("::"))
+        self.text.contains("::") && wanted.strip_prefix(&self.text).is_some_and(|rest| rest.starts_with("::"))
     }
 
     pub(super) fn ends_with(&self, wanted: &str) -> bool {
-        self.text
-            .strip_suffix(wanted)
-            .is_some_and(|rest| rest.is_empty() || rest.ends_with("::"))
+        self.text.strip_suffix(wanted).is_some_and(|rest| rest.is_empty() || rest.ends_with("::"))
     }
 }
 
@@ -163,10 +152,7 @@ fn collect_paths(tokens: &[Token], prefix: &str, found: &mut Vec<Path>) {
             collect_paths(group.inside().unwrap_or_default(), &text, found);
             rest = after;
         } else {
-            found.push(Path {
-                line: first.line,
-                text,
-            });
+            found.push(Path { line: first.line, text });
         }
     }
 }
@@ -188,26 +174,12 @@ mod tests {
         let code = "use std::{time::{self, Duration}, net::*}; fn f() { ::tokio::spawn(\"std::fs\") }";
         let tokens = tree(code.parse().unwrap());
         let found: Vec<String> = paths(&tokens).into_iter().map(|path| path.text).collect();
-        assert_eq!(
-            found,
-            [
-                "use",
-                "std::time",
-                "std::time::Duration",
-                "std::net",
-                "fn",
-                "f",
-                "tokio::spawn"
-            ]
-        );
+        assert_eq!(found, ["use", "std::time", "std::time::Duration", "std::net", "fn", "f", "tokio::spawn"]);
     }
 
     #[test]
     fn a_path_is_within_what_it_starts_with_and_contains_what_goes_on() {
-        let path = |text: &str| Path {
-            line: 1,
-            text: text.to_owned(),
-        };
+        let path = |text: &str| Path { line: 1, text: text.to_owned() };
         assert!(path("std::net::IpAddr").is_within("std::net"));
         assert!(!path("std::network").is_within("std::net"));
         assert!(path("std::time").contains("std::time::Instant"));

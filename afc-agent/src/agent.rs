@@ -1,0 +1,148 @@
+//! Puts the agent together, keeps it going, and takes it apart (design.md section 6).
+//!
+//! Owner: the process. The slow path is a tokio runtime, the fast path one thread ([`crate::heartbeat::fast_path`]); they
+//! talk through two mailboxes. The order of the start is the order of the promise: the programs fence first, then the
+//! virtual IPs go on loopback, and the kernel answers probes last. A stop goes the other way round.
+
+mod notices;
+mod parts;
+mod restore;
+mod start;
+mod status;
+#[cfg(feature = "trace")]
+mod trace;
+
+use std::{collections::BTreeSet, io, os::fd::OwnedFd, sync::Arc, thread, time::Duration};
+
+use anyhow::{Context, Result, bail};
+use tokio::{
+    io::unix::AsyncFd,
+    signal::unix::{SignalKind, signal},
+    time::timeout,
+};
+use tracing::{error, info, warn};
+use tracing_subscriber::EnvFilter;
+
+use crate::{
+    config::Config,
+    heartbeat::mailbox::{Mailbox, Notice, Order},
+    systemd::{self, Progress},
+};
+use notices::Outcome;
+use start::Agent;
+
+/// How long a clean stop may take before the leases are left to run out.
+const STOP_LIMIT: Duration = Duration::from_secs(5);
+/// How often the programs are looked for on their interfaces.
+const WATCH_INTERVAL: Duration = Duration::from_secs(1);
+
+/// Runs the agent of this node until SIGTERM or SIGINT.
+///
+/// # Errors
+/// What keeps it from starting, with nothing left attached; or what made it end without being told.
+pub fn run(config: Config) -> Result<()> {
+    start_log();
+    let runtime = tokio::runtime::Builder::new_multi_thread()
+        .worker_threads(2)
+        .enable_all()
+        .build()
+        .context("cannot start the tokio runtime")?;
+    runtime.block_on(async {
+        let agent = Agent::start(Arc::new(config)).await?;
+        agent.serve().await
+    })
+}
+
+/// A service manager that does not listen is no reason to stop serving.
+fn tell_systemd(progress: Progress) {
+    if let Err(error) = systemd::notify(progress) {
+        warn!(%error, "systemd does not hear how the agent is");
+    }
+}
+
+/// Logs to standard error; `RUST_LOG` chooses how much.
+fn start_log() {
+    let filter = EnvFilter::try_from_default_env().unwrap_or_else(|_| EnvFilter::new("info"));
+    let subscriber =
+        tracing_subscriber::fmt().with_env_filter(filter).with_writer(io::stderr).with_target(false);
+    // A test may have set one already; then that one logs.
+    drop(subscriber.try_init());
+}
+
+impl Agent {
+    async fn serve(mut self) -> Result<()> {
+        let fast_path = self.fast_path.take().expect("the fast path is started once");
+        let thread = thread::Builder::new().name("afc-fast".to_owned()).spawn(move || fast_path.run())?;
+        let control = self.control.take().expect("the control socket is served once");
+        let control = tokio::spawn(control.run(Arc::new(self.status_source())));
+        #[cfg(feature = "trace")]
+        let _tracer = tokio::spawn(trace::flush(self.datapath.tracer()?));
+        info!(node = self.config.this_node().name, "ready");
+        tell_systemd(Progress::Ready);
+        let outcome = self.watch().await;
+        control.abort();
+        // On a failure the thread is to be trusted no more. The process ends with it, and the kernel with its leases.
+        outcome.context("the agent ends itself, and its leases run out")?;
+        if thread.join().is_err() {
+            bail!("the fast path panicked after it had released everything");
+        }
+        self.take_apart().await
+    }
+
+    /// Carries notices until the fast path has ended.
+    async fn watch(&mut self) -> Result<()> {
+        let notices = Arc::clone(&self.notices);
+        let bell = notices.async_bell()?;
+        let mut terminate = signal(SignalKind::terminate())?;
+        let mut interrupt = signal(SignalKind::interrupt())?;
+        let mut interval = tokio::time::interval(WATCH_INTERVAL);
+        loop {
+            tokio::select! {
+                ready = bell.readable() => {
+                    ready?.clear_ready();
+                    match self.carry(&notices)? {
+                        Outcome::Running => {}
+                        Outcome::Stopped => return Ok(()),
+                    }
+                }
+                _ = terminate.recv() => return self.stop(&bell, &notices).await,
+                _ = interrupt.recv() => return self.stop(&bell, &notices).await,
+                _ = interval.tick() => self.datapath.check_attached()?,
+            }
+        }
+    }
+
+    /// Has everything released, and waits for it.
+    async fn stop(&mut self, bell: &AsyncFd<OwnedFd>, notices: &Mailbox<Notice>) -> Result<()> {
+        info!("stopping: releasing every service");
+        tell_systemd(Progress::Stopping);
+        self.report_stopping();
+        if self.orders.put(Order::Stop).is_err() {
+            bail!("the fast path takes no orders any more");
+        }
+        let stopped = timeout(STOP_LIMIT, async {
+            loop {
+                match self.carry(notices)? {
+                    Outcome::Running => bell.readable().await?.clear_ready(),
+                    Outcome::Stopped => return Ok(()),
+                }
+            }
+        });
+        stopped
+            .await
+            .unwrap_or_else(|_| bail!("the fast path did not release everything within {STOP_LIMIT:?}"))
+    }
+
+    /// After everything is released: addresses away first, then the programs that fenced them.
+    async fn take_apart(mut self) -> Result<()> {
+        let removed = self.network.set_virtual_ips(&BTreeSet::new()).await;
+        if let Err(failure) = &removed {
+            error!(%failure, "virtual IPs stay on loopback, and the programs stay to fence them");
+        }
+        self.save_floors();
+        removed?;
+        self.datapath.detach().context("cannot detach the programs")?;
+        info!("stopped");
+        Ok(())
+    }
+}

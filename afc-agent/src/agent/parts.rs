@@ -1,0 +1,185 @@
+//! The configuration, translated into what each part of the agent is made from. Pure.
+
+use std::net::Ipv4Addr;
+
+use afc_ebpf::{
+    identity::{NodeId, ServiceId},
+    layout::{Peer, Settings, role},
+    siphash::Key,
+};
+
+use crate::{
+    clock,
+    config::{Config, Role, Safety, ServiceConfig, XdpMode},
+    datapath::{self, EgressHook, Options, WantedMode},
+    engine::{self, ServiceSetup, Setup},
+    heartbeat::{
+        codec::Envelope,
+        fast_path::{Contact, Place},
+    },
+    key::ClusterKeys,
+};
+
+/// How long backups leave a service that was never heard of to its home, ns.
+const START_GRACE_NS: u64 = 3_000_000_000;
+
+pub(super) fn options(config: &Config) -> Options {
+    Options {
+        bpf_dir: config.agent.bpf_dir.clone(),
+        cluster: config.cluster.name.clone(),
+        node: config.this_node().name.clone(),
+        interfaces: config.agent.interfaces.clone(),
+        xdp_mode: match config.agent.xdp_mode {
+            XdpMode::Auto => WantedMode::Auto,
+            XdpMode::Native => WantedMode::Native,
+            XdpMode::Generic => WantedMode::Generic,
+        },
+        egress: EgressHook::default(),
+    }
+}
+
+pub(super) fn setup(config: &Config, session: u64, seed: u64) -> Setup {
+    let service = |service: &ServiceConfig| ServiceSetup {
+        id: service.id,
+        home: service.home,
+        candidates: service.candidates.clone(),
+        voters: service.voters.clone(),
+        preempt: service.preempt,
+    };
+    Setup {
+        node: config.agent.node,
+        role: engine_role(config.this_node().role),
+        safety: match config.cluster.safety {
+            Safety::Quorum => engine::Safety::Quorum,
+            Safety::BestEffort => engine::Safety::BestEffort,
+        },
+        session,
+        lease_ns: config.heartbeat.timeout.as_nanos() as u64,
+        interval_ns: config.heartbeat.interval.as_nanos() as u64,
+        nodes: config.nodes.iter().map(|node| (node.id, engine_role(node.role))).collect(),
+        services: config.services.iter().map(service).collect(),
+        capacity: config.agent.capacity,
+        start_grace_ns: START_GRACE_NS,
+        seed,
+    }
+}
+
+pub(super) fn settings(config: &Config, keys: &ClusterKeys, session: u64) -> Settings {
+    let live = keys.live();
+    let mut settings = Settings {
+        session,
+        lease_ns: config.heartbeat.timeout.as_nanos() as u64,
+        key_count: live.len() as u8,
+        role: wire_role(config.this_node().role),
+        node: config.agent.node.0,
+        port: config.heartbeat.port,
+        cluster: config.cluster.id,
+        generation: config.cluster.generation,
+        configuration: digest(config),
+        ..Settings::default()
+    };
+    for (place, key) in live.iter().enumerate() {
+        settings.keys[place] = key.heartbeat();
+        settings.key_ids[place] = key.id;
+    }
+    settings
+}
+
+/// What two agents must have in common for one to go on with the other's votes and holdings.
+fn digest(config: &Config) -> u64 {
+    let mut hasher = blake3::Hasher::new();
+    let mut add = |numbers: &[u32]| {
+        hasher.update(&(numbers.len() as u32).to_be_bytes());
+        for number in numbers {
+            hasher.update(&number.to_be_bytes());
+        }
+    };
+    let is_best_effort = u32::from(config.cluster.safety == Safety::BestEffort);
+    add(&[is_best_effort, config.nodes.len() as u32]);
+    for node in &config.nodes {
+        add(&[node.id.0.into(), node.address.to_bits(), wire_role(node.role).into()]);
+    }
+    for service in &config.services {
+        let numbers = |nodes: &[NodeId]| nodes.iter().map(|node| node.0.into()).collect::<Vec<u32>>();
+        add(&[service.id.0, service.home.0.into()]);
+        add(&numbers(&service.candidates));
+        add(&numbers(&service.voters));
+    }
+    let [a, b, c, d, e, f, g, h, ..] = *hasher.finalize().as_bytes();
+    u64::from_be_bytes([a, b, c, d, e, f, g, h])
+}
+
+pub(super) fn envelope(config: &Config, keys: &ClusterKeys) -> Envelope {
+    let mut live = [(0, Key::default()); 2];
+    for (place, key) in live.iter_mut().zip(keys.live()) {
+        *place = (key.id, key.heartbeat());
+    }
+    Envelope {
+        cluster: config.cluster.id,
+        generation: config.cluster.generation,
+        keys: live,
+        key_count: keys.live().len(),
+    }
+}
+
+pub(super) fn peers(config: &Config) -> Vec<(NodeId, Peer)> {
+    let peer = |node: &crate::config::NodeConfig| {
+        let address = datapath::peer_address(node.address);
+        (node.id, Peer { address, role: wire_role(node.role), ..Peer::default() })
+    };
+    config.nodes.iter().map(peer).collect()
+}
+
+/// The services and their indexes in the maps: the order of the file.
+pub(super) fn indices(config: &Config) -> Vec<(ServiceId, u32)> {
+    config.services.iter().enumerate().map(|(index, service)| (service.id, index as u32)).collect()
+}
+
+pub(super) fn addresses(config: &Config) -> Vec<(Ipv4Addr, u32)> {
+    let of = |(index, service): (usize, &ServiceConfig)| {
+        service.addresses.iter().map(move |virtual_ip| (virtual_ip.address, index as u32)).collect::<Vec<_>>()
+    };
+    config.services.iter().enumerate().flat_map(of).collect()
+}
+
+/// The other voters whose leases count: none where nobody else votes, and none with best effort.
+pub(super) fn others(config: &Config, service: &ServiceConfig) -> Vec<NodeId> {
+    match config.cluster.safety {
+        Safety::BestEffort => Vec::new(),
+        Safety::Quorum => {
+            service.voters.iter().copied().filter(|voter| *voter != config.agent.node).collect()
+        }
+    }
+}
+
+pub(super) fn places(config: &Config) -> Vec<Place> {
+    let place = |service: &ServiceConfig| Place {
+        service: service.id,
+        others: others(config, service),
+        addresses: service.addresses.iter().map(|virtual_ip| virtual_ip.address).collect(),
+    };
+    config.services.iter().map(place).collect()
+}
+
+/// The other nodes. Sequences start at BOOTTIME, even, so that they grow from one agent to the next within a boot.
+pub(super) fn contacts(config: &Config) -> Vec<Contact> {
+    let sequence = clock::boottime_ns() & !1;
+    let others = config.nodes.iter().filter(|node| node.id != config.agent.node);
+    others.map(|node| Contact { node: node.id, address: node.address, sequence, sent_ns: 0 }).collect()
+}
+
+fn engine_role(role: Role) -> engine::Role {
+    match role {
+        Role::Member => engine::Role::Member,
+        Role::Witness => engine::Role::Witness,
+        Role::Gateway => engine::Role::Gateway,
+    }
+}
+
+fn wire_role(node_role: Role) -> u8 {
+    match node_role {
+        Role::Member => role::MEMBER,
+        Role::Witness => role::WITNESS,
+        Role::Gateway => role::GATEWAY,
+    }
+}

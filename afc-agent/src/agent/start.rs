@@ -1,0 +1,282 @@
+//! The start of an agent, step by step. What fails on the way leaves nothing attached that was not there before.
+
+use std::{
+    collections::BTreeSet,
+    net::Ipv4Addr,
+    sync::{Arc, Mutex},
+};
+
+use afc_ebpf::identity::{NodeId, OwnerWord};
+use anyhow::{Context, Result, anyhow};
+use tracing::warn;
+
+use super::{parts, restore};
+use crate::{
+    clock,
+    config::{Config, ServiceConfig},
+    control::server::ControlServer,
+    datapath::{self, Claim, Datapath, FastMaps},
+    engine::{Engine, Restored, effect::Leases},
+    events::{EventKind, EventLog, Happening},
+    heartbeat::{
+        fast_path::FastPath,
+        mailbox::{self, Mailbox, Notice, Order},
+        scheduling,
+        socket::HeartbeatSocket,
+        view::{Tally, View},
+    },
+    key::ClusterKeys,
+    network::{Network, arp::GratuitousArp},
+    state::{Loaded, StateDir},
+};
+
+/// An agent whose fast path is ready to run.
+pub(super) struct Agent {
+    pub(super) config: Arc<Config>,
+    pub(super) network: Network,
+    pub(super) datapath: Datapath,
+    pub(super) state: StateDir,
+    pub(super) events: Arc<EventLog>,
+    pub(super) orders: Arc<Mailbox<Order>>,
+    pub(super) notices: Arc<Mailbox<Notice>>,
+    pub(super) view: Arc<Mutex<View>>,
+    pub(super) maps: datapath::View,
+    pub(super) control: Option<ControlServer>,
+    pub(super) fast_path: Option<FastPath>,
+    pub(super) session: u64,
+    pub(super) started_ns: u64,
+}
+
+/// The session that the agent goes on with, or begins.
+struct Session {
+    id: u64,
+    is_adopted: bool,
+}
+
+impl Agent {
+    pub(super) async fn start(config: Arc<Config>) -> Result<Self> {
+        let keys = ClusterKeys::load(&config.cluster.key_file)?;
+        let state = StateDir::open(&config.agent.state_dir)?;
+        let control = ControlServer::bind(&config.agent.control_socket)?;
+        if let Err(error) = scheduling::lock_memory() {
+            warn!(%error, "memory is not locked, so paging may delay heartbeats: raise LimitMEMLOCK");
+        }
+        let network = Network::connect()?;
+        for name in &config.agent.interfaces {
+            network.link(name).await?;
+        }
+        let address = config.this_node().address;
+        let socket = HeartbeatSocket::bind(address, config.heartbeat.port).with_context(|| {
+            format!(
+                "cannot receive heartbeats on {address}:{}; give this machine that address",
+                config.heartbeat.port
+            )
+        })?;
+        let mut datapath = Datapath::load(&parts::options(&config))?;
+        let session = Session::choose(&config, &datapath, &keys)?;
+        let mut maps = datapath.take_fast()?;
+        let restored = session.restore(&config, &keys, &mut datapath, &mut maps, &state)?;
+        datapath.set_peers(&parts::peers(&config))?;
+        datapath.set_addresses(&parts::addresses(&config))?;
+        // The fence stands before any virtual IP is on loopback.
+        datapath.attach()?;
+        let mut agent = Self {
+            network,
+            state,
+            events: Arc::new(EventLog::default()),
+            orders: mailbox::orders()?,
+            notices: mailbox::notices()?,
+            view: Arc::new(Mutex::new(View::default())),
+            maps: maps.view().clone(),
+            control: Some(control),
+            fast_path: None,
+            session: session.id,
+            started_ns: clock::boottime_ns(),
+            datapath,
+            config,
+        };
+        match agent.complete(maps, socket, &keys, restored).await {
+            Ok(()) => {
+                agent.report_start(&session);
+                Ok(agent)
+            }
+            // What the agent before left running is left running, until its timeout.
+            Err(error) if session.is_adopted => Err(error),
+            Err(error) => {
+                agent.give_up().await;
+                Err(error)
+            }
+        }
+    }
+
+    /// What comes after the fence; the kernel answers probes under this session in the end.
+    async fn complete(
+        &mut self,
+        maps: FastMaps,
+        socket: HeartbeatSocket,
+        keys: &ClusterKeys,
+        restored: Restored,
+    ) -> Result<()> {
+        self.network.set_virtual_ips(&virtual_ips(&self.config)).await?;
+        self.seed_neighbours().await?;
+        self.fast_path = Some(self.build_fast_path(maps, socket, keys, restored)?);
+        Ok(())
+    }
+
+    fn build_fast_path(
+        &mut self,
+        maps: FastMaps,
+        socket: HeartbeatSocket,
+        keys: &ClusterKeys,
+        restored: Restored,
+    ) -> Result<FastPath> {
+        let config = Arc::clone(&self.config);
+        let seed = random()?;
+        let engine = Engine::new(parts::setup(&config, self.session, seed), restored, clock::boottime_ns());
+        *self.view.lock().expect("nobody else has the view yet") = View::with_room_for(&engine);
+        let mut gratuitous = Vec::with_capacity(self.datapath.modes().len());
+        for interface in self.datapath.modes() {
+            let opened = GratuitousArp::open(interface.ifindex, interface.mac);
+            gratuitous.push(
+                opened.with_context(|| {
+                    format!("cannot send ARP on {}; CAP_NET_RAW is needed", interface.name)
+                })?,
+            );
+        }
+        let mut fast_path = FastPath {
+            engine,
+            maps,
+            socket,
+            node: config.agent.node,
+            places: parts::places(&config),
+            contacts: parts::contacts(&config),
+            envelope: parts::envelope(&config, keys),
+            gratuitous,
+            orders: Arc::clone(&self.orders),
+            notices: Arc::clone(&self.notices),
+            view: Arc::clone(&self.view),
+            agent_timeout_ns: config.agent.agent_timeout.as_nanos() as u64,
+            interval: config.heartbeat.interval,
+            tally: Tally::default(),
+        };
+        // What a new session forgets is forgotten before the kernel speaks for it.
+        fast_path.settle()?;
+        self.datapath.set_settings(&parts::settings(&config, keys, self.session))?;
+        Ok(fast_path)
+    }
+
+    /// Tells the kernel the link addresses that are known already, so that it can redirect before the first heartbeat.
+    async fn seed_neighbours(&mut self) -> Result<()> {
+        for neighbour in self.network.neighbours().await? {
+            if let Some(node) = self.config.nodes.iter().find(|node| node.address == neighbour.address) {
+                self.datapath.seed_neighbour(node.id, neighbour.mac, neighbour.ifindex)?;
+            }
+        }
+        Ok(())
+    }
+
+    /// After a failed start: addresses away first, then the programs that fenced them. The failure itself is what is told.
+    async fn give_up(self) {
+        if let Err(error) = self.network.set_virtual_ips(&BTreeSet::new()).await {
+            warn!(%error, "virtual IPs stay on loopback");
+        }
+        if let Err(error) = self.datapath.detach() {
+            warn!(%error, "the programs stay attached");
+        }
+    }
+
+    fn report_start(&self, session: &Session) {
+        let floors = match &self.state.loaded {
+            Loaded::FirstStart | Loaded::Known => None,
+            Loaded::Lost => Some("the file of floors is gone".to_owned()),
+            Loaded::Damaged { kept, damage } => {
+                Some(format!("the file of floors is damaged ({damage}) and kept as {}", kept.display()))
+            }
+        };
+        if let Some(problem) = floors {
+            let text = format!(
+                "{problem}: until services move on, this node trusts the other voters' memory of their epochs"
+            );
+            self.report(Happening::new(EventKind::Fault, text));
+        }
+        if session.is_adopted {
+            self.report(Happening::new(
+                EventKind::Adopted,
+                "goes on with the programs and maps of the agent before it",
+            ));
+        } else {
+            self.report(Happening::new(EventKind::Started, "started with a new session"));
+        }
+        for interface in self.datapath.modes() {
+            let text = format!("XDP is attached to {} in {} mode", interface.name, interface.mode.name());
+            self.report(Happening::new(EventKind::Interface, text));
+        }
+    }
+}
+
+impl Session {
+    /// The session of the agent before, if it died less than `agent_timeout` ago and was configured alike; else a new one.
+    fn choose(config: &Config, datapath: &Datapath, keys: &ClusterKeys) -> Result<Self> {
+        if let Some(adopted) = datapath.adopted() {
+            let now = parts::settings(config, keys, adopted.settings.session);
+            let lives = clock::boottime_ns() < adopted.agent_until_ns;
+            if lives && now == adopted.settings && has_services(datapath, config)? {
+                return Ok(Self { id: adopted.settings.session, is_adopted: true });
+            }
+        }
+        Ok(Self { id: random()?.max(1), is_adopted: false })
+    }
+
+    /// What the engine starts from; for a new session the maps are emptied first, but for what floors they know.
+    fn restore(
+        &self,
+        config: &Config,
+        keys: &ClusterKeys,
+        datapath: &mut Datapath,
+        maps: &mut FastMaps,
+        state: &StateDir,
+    ) -> Result<Restored> {
+        if self.is_adopted {
+            let restored = restore::adopted(config, maps, &state.floors)?;
+            maps.set_incarnation(state.incarnation);
+            for (index, service) in config.services.iter().enumerate() {
+                rehold(maps, index as u32, service, &parts::others(config, service))?;
+            }
+            return Ok(restored);
+        }
+        let same_services = has_services(datapath, config)?;
+        let kept = if same_services { restore::kept_floors(config, maps) } else { Default::default() };
+        // Fences, and answers nobody yet.
+        datapath.set_settings(&parts::settings(config, keys, 0))?;
+        maps.clear()?;
+        maps.set_incarnation(state.incarnation);
+        datapath.set_services(&parts::indices(config))?;
+        Ok(restore::forgotten(config, &state.floors, &kept))
+    }
+}
+
+/// Whether the indexes in the maps mean the services of this configuration.
+fn has_services(datapath: &Datapath, config: &Config) -> Result<bool> {
+    Ok(datapath.services()? == parts::indices(config).into_iter().collect())
+}
+
+fn random() -> Result<u64> {
+    getrandom::u64().map_err(|error| anyhow!("the kernel gives no random numbers: {error}"))
+}
+
+/// What an adopted agent held counts again under the new incarnation.
+fn rehold(maps: &mut FastMaps, index: u32, service: &ServiceConfig, others: &[NodeId]) -> Result<()> {
+    let holding = maps.holding(index)?;
+    if holding.is_held() {
+        let word = OwnerWord(holding.word);
+        let leases = Leases::CarriedOver;
+        maps.hold(index, &Claim { service: service.id, word, others, now_ns: clock::boottime_ns(), leases })?;
+    }
+    Ok(())
+}
+
+/// The virtual IPs of every service that this node may serve.
+fn virtual_ips(config: &Config) -> BTreeSet<Ipv4Addr> {
+    let eligible = config.services.iter().filter(|service| service.candidates.contains(&config.agent.node));
+    eligible.flat_map(|service| service.addresses.iter().map(|virtual_ip| virtual_ip.address)).collect()
+}

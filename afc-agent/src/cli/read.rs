@@ -1,0 +1,60 @@
+//! The commands that ask the agent and print what it says.
+
+use std::{
+    io::{self, Write},
+    path::PathBuf,
+};
+
+use serde::Serialize;
+
+use super::{CliError, Reading, printed_or_unread};
+use crate::{
+    config::Config,
+    control::{DEFAULT_SOCKET, client::Client},
+    events::EventBatch,
+};
+
+/// `afc status`.
+pub(super) fn status(reading: &Reading, out: &mut impl Write) -> Result<(), CliError> {
+    let status = Client::connect(&socket(reading)?)?.status()?;
+    let printed = if reading.json { writeln!(out, "{}", json(&status)) } else { write!(out, "{status}") };
+    printed_or_unread(printed)
+}
+
+/// Which events.
+pub(super) struct From {
+    /// Only those with a greater id.
+    pub(super) after: u64,
+    /// Go on with each new one.
+    pub(super) follow: bool,
+}
+
+/// `afc events`.
+pub(super) fn events(reading: &Reading, from: From, out: &mut impl Write) -> Result<(), CliError> {
+    let client = Client::connect(&socket(reading)?)?;
+    let mut show = |batch: &EventBatch| -> io::Result<()> {
+        if batch.missed > 0 {
+            eprintln!("afc: {} earlier events are no longer kept; see the system's log", batch.missed);
+        }
+        for event in &batch.events {
+            if reading.json { writeln!(out, "{}", json(event))? } else { writeln!(out, "{event}")? }
+        }
+        out.flush()
+    };
+    if from.follow {
+        return Ok(client.follow(from.after, show)?);
+    }
+    printed_or_unread(show(&client.events(from.after)?))
+}
+
+fn socket(reading: &Reading) -> Result<PathBuf, CliError> {
+    Ok(match (&reading.socket, &reading.config) {
+        (Some(socket), _) => socket.clone(),
+        (None, Some(file)) => Config::load(file)?.agent.control_socket,
+        (None, None) => PathBuf::from(DEFAULT_SOCKET),
+    })
+}
+
+fn json(value: &impl Serialize) -> String {
+    serde_json::to_string(value).expect("what the agent said was JSON")
+}

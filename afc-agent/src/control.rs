@@ -1,0 +1,65 @@
+//! The control socket: how `afc status` and others talk to the agent on the same machine.
+//!
+//! A Unix-domain stream socket, one JSON line a request, one JSON line a response; a follower of events gets lines
+//! until it hangs up. Whoever may open the socket (mode 0660) may ask.
+
+pub mod client;
+pub mod server;
+
+use serde::{Deserialize, Serialize};
+
+use crate::{events::EventBatch, status::Status};
+
+/// Where the socket is by default.
+pub const DEFAULT_SOCKET: &str = "/run/afc/afc.sock";
+/// Bytes of a request line, at most; a longer one is answered with an error.
+pub const MAX_REQUEST_BYTES: usize = 4096;
+
+/// What may be asked.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(tag = "command", rename_all = "lowercase", deny_unknown_fields)]
+pub enum Request {
+    /// The agent's view of the cluster.
+    Status,
+    /// What happened.
+    Events {
+        /// Only events with a greater id.
+        #[serde(default)]
+        after: u64,
+        /// Go on with each new event until the client hangs up.
+        #[serde(default)]
+        follow: bool,
+    },
+}
+
+/// The answer.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Response {
+    /// To [`Request::Status`].
+    Status(Box<Status>),
+    /// To [`Request::Events`].
+    Events(EventBatch),
+    /// The request was refused; why, and what to do.
+    Error(String),
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn requests_are_written_as_documented_and_others_are_refused() {
+        for (text, request) in [
+            (r#"{"command":"status"}"#, Some(Request::Status)),
+            (r#"{"command":"events","after":5}"#, Some(Request::Events { after: 5, follow: false })),
+            (r#"{"command":"events","follow":true}"#, Some(Request::Events { after: 0, follow: true })),
+            (r#"{"command":"events","since":5}"#, None),
+            (r#"{"command":"events","after":-1}"#, None),
+            (r#"{"command":"reboot"}"#, None),
+            ("", None),
+        ] {
+            assert_eq!(serde_json::from_str(text).ok(), request, "{text}");
+        }
+    }
+}

@@ -1,0 +1,99 @@
+//! Carries out what the engine asks for, in its order.
+
+use std::io;
+
+use afc_ebpf::identity::{Epoch, ServiceId};
+
+use super::FastPath;
+use crate::{
+    clock,
+    datapath::Claim,
+    engine::{Effect, effect::Leases, message::Message},
+    heartbeat::mailbox::Notice,
+};
+
+impl FastPath {
+    /// Does what the engine asks, in its order; whether it is done for good. Messages wait for the end of the round, which
+    /// only ever delays them: a drop or a record is in place before the message behind it leaves.
+    pub(super) fn carry_out(&mut self) -> io::Result<bool> {
+        let mut is_stopped = false;
+        while let Some(effect) = self.engine.poll_effect() {
+            match effect {
+                Effect::Send(message) => self.queue(message),
+                Effect::Hold { service, epoch, leases } => self.hold(service, epoch, leases)?,
+                Effect::Drop { service } => {
+                    let index = self.index(service)?;
+                    self.maps.drop_holding(index).map_err(io::Error::other)?;
+                }
+                Effect::Own { service, word } => {
+                    let index = self.index(service)?;
+                    if word.owner().is_some() {
+                        self.maps.raise_word(index, word);
+                    } else {
+                        self.maps.clear_owner(index, word.epoch(), self.node);
+                    }
+                }
+                Effect::Record { service, record } => {
+                    let index = self.index(service)?;
+                    self.maps.set_record(index, record);
+                }
+                Effect::ReserveFloor { service, counter } => {
+                    self.tell(Notice::ReserveFloor { service, counter })
+                }
+                Effect::GratuitousArp { service } => self.send_gratuitous(service)?,
+                Effect::Report(report) => self.tell(Notice::Report { at_ns: clock::boottime_ns(), report }),
+                Effect::Stopped => is_stopped = true,
+            }
+        }
+        Ok(is_stopped)
+    }
+
+    fn hold(&mut self, service: ServiceId, epoch: Epoch, leases: Leases) -> io::Result<()> {
+        let index = self.index(service)?;
+        let claim = Claim {
+            service,
+            word: epoch.owned_by(self.node),
+            others: &self.places[index as usize].others,
+            now_ns: clock::boottime_ns(),
+            leases,
+        };
+        self.maps.hold(index, &claim).map_err(io::Error::other)
+    }
+
+    fn queue(&mut self, mut message: Message) {
+        let Some(contact) = self.contacts.iter_mut().find(|contact| contact.node == message.to) else {
+            return;
+        };
+        contact.sent_ns = clock::boottime_ns().max(contact.sent_ns + 1);
+        message.sent_ns = contact.sent_ns;
+        let datagram = self.envelope.encode(&message, contact.sequence);
+        contact.sequence += 2;
+        self.socket.queue(contact.address, datagram);
+    }
+
+    fn send_gratuitous(&mut self, service: ServiceId) -> io::Result<()> {
+        let index = self.index(service)?;
+        for address in &self.places[index as usize].addresses {
+            for sender in &self.gratuitous {
+                if sender.send(*address).is_err() {
+                    self.tally.send_errors += 1;
+                }
+            }
+        }
+        Ok(())
+    }
+
+    /// Tells the slow path, or counts that it could not.
+    pub(super) fn tell(&mut self, notice: Notice) {
+        if self.notices.put(notice).is_err() {
+            self.tally.lost_notices += 1;
+        }
+    }
+
+    fn index(&self, service: ServiceId) -> io::Result<u32> {
+        let position = self.places.iter().position(|place| place.service == service);
+        position.map(|index| index as u32).ok_or_else(|| {
+            io::Error::other(format!("the engine named an unknown service {:#010x}", service.0))
+        })
+    }
+}

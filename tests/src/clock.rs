@@ -1,0 +1,64 @@
+//! Time and scheduling of the measuring threads. One clock, `CLOCK_MONOTONIC`, for clients and services alike.
+
+use std::{io, time::Duration};
+
+/// Where the measuring threads stand among real-time threads: above every normal one, below the agents.
+const MEASURING_PRIORITY: libc::c_int = 5;
+
+/// Now, ns of `CLOCK_MONOTONIC`.
+pub fn now_ns() -> u64 {
+    let mut time = libc::timespec { tv_sec: 0, tv_nsec: 0 };
+    // SAFETY: `time` is a valid timespec for the whole call.
+    let status = unsafe { libc::clock_gettime(libc::CLOCK_MONOTONIC, &mut time) };
+    assert_eq!(status, 0, "Linux always has CLOCK_MONOTONIC");
+    time.tv_sec as u64 * 1_000_000_000 + time.tv_nsec as u64
+}
+
+/// Sleeps until `deadline_ns` of [`now_ns`].
+pub fn sleep_until(deadline_ns: u64) {
+    let deadline = libc::timespec {
+        tv_sec: (deadline_ns / 1_000_000_000) as libc::time_t,
+        tv_nsec: (deadline_ns % 1_000_000_000) as libc::c_long,
+    };
+    let again = |status| status == libc::EINTR;
+    // SAFETY: `deadline` is a valid timespec, and with TIMER_ABSTIME the remainder may be null.
+    while again(unsafe {
+        libc::clock_nanosleep(libc::CLOCK_MONOTONIC, libc::TIMER_ABSTIME, &deadline, std::ptr::null_mut())
+    }) {}
+}
+
+/// The time between two stamps of [`now_ns`]; zero if they are the other way round.
+pub fn between(from_ns: u64, to_ns: u64) -> Duration {
+    Duration::from_nanos(to_ns.saturating_sub(from_ns))
+}
+
+/// Puts the calling thread before every normal thread, so that a busy machine is not taken for a gap.
+///
+/// # Errors
+/// Where the kernel or the container does not allow it. The measurement is then only noisier.
+pub fn measure_first() -> io::Result<()> {
+    let parameter = libc::sched_param { sched_priority: MEASURING_PRIORITY };
+    // SAFETY: `parameter` is valid for the whole call; 0 names the calling thread.
+    match unsafe { libc::sched_setscheduler(0, libc::SCHED_FIFO, &parameter) } {
+        0 => Ok(()),
+        _ => Err(io::Error::last_os_error()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn sleeping_until_a_time_ends_after_it() {
+        let deadline = now_ns() + 2_000_000;
+        sleep_until(deadline);
+        assert!(now_ns() >= deadline);
+    }
+
+    #[test]
+    fn time_between_stamps_never_goes_below_zero() {
+        assert_eq!(between(5, 9), Duration::from_nanos(4));
+        assert_eq!(between(9, 5), Duration::ZERO);
+    }
+}
