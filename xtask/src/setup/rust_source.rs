@@ -86,7 +86,7 @@ fn from_rustup() -> bool {
 }
 
 fn from_debian(release: &str, place: &Place) -> Result<()> {
-    say(&format!("unpacking Debian's rust-src {release} into {}", place.library.display()));
+    say(&format!("taking rust-src {release} from Debian, through this machine's own mirror"));
     let scratch = workspace::target_dir().join("setup/rust-src");
     let archive = mirror::download("rust-src", release, &scratch)?;
     let unpacked = scratch.join("unpacked");
