@@ -2,7 +2,7 @@
 //!
 //! [`ControlServer::run`] is one task, owned by whoever spawned it; it is woken by connections and owns a task for each.
 //! Cancelling it hangs up on every client and loses nothing but their answers. A client can cost the agent no more than
-//! [`MAX_CLIENTS`] connections, [`MAX_REQUEST_BYTES`] a request and [`WRITE_TIMEOUT`] a line.
+//! [`MAX_CLIENTS`] connections, [`MAX_REQUEST_BYTES`] a request and `WRITE_TIMEOUT` a line.
 
 mod socket;
 
