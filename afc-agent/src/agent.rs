@@ -12,7 +12,14 @@ mod status;
 #[cfg(feature = "trace")]
 mod trace;
 
-use std::{collections::BTreeSet, io, os::fd::OwnedFd, sync::Arc, thread, time::Duration};
+use std::{
+    collections::BTreeSet,
+    io::{self, IsTerminal},
+    os::fd::OwnedFd,
+    sync::Arc,
+    thread,
+    time::Duration,
+};
 
 use anyhow::{Context, Result, bail};
 use tokio::{
@@ -33,6 +40,8 @@ use start::Agent;
 
 /// How long a clean stop may take before the leases are left to run out.
 const STOP_LIMIT: Duration = Duration::from_secs(5);
+/// How long the fast path may take to end when the agent can't go on.
+const ABANDON_LIMIT: Duration = Duration::from_secs(1);
 /// How often the programs are looked for on their interfaces.
 const WATCH_INTERVAL: Duration = Duration::from_secs(1);
 
@@ -63,8 +72,11 @@ fn tell_systemd(progress: Progress) {
 /// Logs to standard error; `RUST_LOG` chooses how much.
 fn start_log() {
     let filter = EnvFilter::try_from_default_env().unwrap_or_else(|_| EnvFilter::new("info"));
-    let subscriber =
-        tracing_subscriber::fmt().with_env_filter(filter).with_writer(io::stderr).with_target(false);
+    let subscriber = tracing_subscriber::fmt()
+        .with_env_filter(filter)
+        .with_writer(io::stderr)
+        .with_ansi(io::stderr().is_terminal())
+        .with_target(false);
     // A test may have set one already; then that one logs.
     drop(subscriber.try_init());
 }
@@ -79,18 +91,23 @@ impl Agent {
         let _tracer = tokio::spawn(trace::flush(self.datapath.tracer()?));
         info!(node = self.config.this_node().name, "ready");
         tell_systemd(Progress::Ready);
-        let outcome = self.watch().await;
+        let outcome = self.watch(&thread).await;
         control.abort();
-        // On a failure the thread is to be trusted no more. The process ends with it, and the kernel with its leases.
+        if outcome.is_err() {
+            self.abandon(&thread).await;
+        }
         outcome.context("the agent ends itself, and its leases run out")?;
         if thread.join().is_err() {
             bail!("the fast path panicked after it had released everything");
         }
-        self.take_apart().await
+        self.save_floors();
+        self.unfence().await?;
+        info!("stopped");
+        Ok(())
     }
 
     /// Carries notices until the fast path has ended.
-    async fn watch(&mut self) -> Result<()> {
+    async fn watch(&mut self, thread: &thread::JoinHandle<()>) -> Result<()> {
         let notices = Arc::clone(&self.notices);
         let bell = notices.async_bell()?;
         let mut terminate = signal(SignalKind::terminate())?;
@@ -107,7 +124,15 @@ impl Agent {
                 }
                 _ = terminate.recv() => return self.stop(&bell, &notices).await,
                 _ = interrupt.recv() => return self.stop(&bell, &notices).await,
-                _ = interval.tick() => self.datapath.check_attached()?,
+                _ = interval.tick() => {
+                    self.datapath.check_attached()?;
+                    self.datapath.refresh_interfaces()?;
+                    self.fix_neighbours().await;
+                    self.retry_floors();
+                    if thread.is_finished() && self.carry(&notices)? == Outcome::Running {
+                        bail!("the fast path ended without a word");
+                    }
+                }
             }
         }
     }
@@ -133,16 +158,23 @@ impl Agent {
             .unwrap_or_else(|_| bail!("the fast path did not release everything within {STOP_LIMIT:?}"))
     }
 
-    /// After everything is released: addresses away first, then the programs that fenced them.
-    async fn take_apart(mut self) -> Result<()> {
-        let removed = self.network.set_virtual_ips(&BTreeSet::new()).await;
-        if let Err(failure) = &removed {
-            error!(%failure, "virtual IPs stay on loopback, and the programs stay to fence them");
+    /// Ends an agent that can't go on: without its addresses, and without a word from its kernel from now on. What it
+    /// leaves is not adopted.
+    async fn abandon(&self, thread: &thread::JoinHandle<()>) {
+        if let Err(error) = self.network.set_virtual_ips(&BTreeSet::new()).await {
+            error!(%error, "virtual IPs stay on loopback");
         }
-        self.save_floors();
-        removed?;
-        self.datapath.detach().context("cannot detach the programs")?;
-        info!("stopped");
-        Ok(())
+        if self.orders.put(Order::Abandon).is_err() {
+            error!("the fast path takes no orders any more");
+        }
+        let mut looks = tokio::time::interval(Duration::from_millis(1));
+        let ended = timeout(ABANDON_LIMIT, async {
+            while !thread.is_finished() {
+                looks.tick().await;
+            }
+        });
+        if ended.await.is_err() {
+            error!("the fast path does not end; its leases run out after agent_timeout");
+        }
     }
 }

@@ -106,7 +106,7 @@ impl Datapath {
         Ok(datapath)
     }
 
-    /// Loads the programs and adopts or creates their maps, and attaches nothing. To fill the maps before the first packet,
+    /// Loads the programs and adopts or creates their maps, and attaches nothing; on a failure no new pin is left. To fill the maps before the first packet,
     /// so that no virtual IP goes unfenced meanwhile, call this, the setters, and then [`attach`](Self::attach).
     ///
     /// # Errors
@@ -114,6 +114,15 @@ impl Datapath {
     pub fn load(options: &Options) -> Result<Self, DatapathError> {
         requirement::check()?;
         let pins = Pins::open(&options.bpf_dir, &options.cluster, &options.node, object::LAYOUT_HASH)?;
+        let is_first = pins.is_empty()?;
+        let loaded = Self::load_into(pins.clone(), options);
+        if loaded.is_err() && is_first {
+            pins.remove_layout()?;
+        }
+        loaded
+    }
+
+    fn load_into(pins: Pins, options: &Options) -> Result<Self, DatapathError> {
         let mut object = Object::open(&pins)?;
         let view = View { shared: Arc::new(view::Shared::new(&|name| open_pinned(&pins, name))?) };
         let fast = FastMaps::new(view.clone(), object.take(name::HOLDINGS)?, object.take(name::EVENTS)?);

@@ -108,10 +108,11 @@ pub struct ClusterKey {
 }
 
 impl ClusterKey {
-    /// The key of the heartbeat's tag.
-    pub fn heartbeat(&self) -> siphash::Key {
+    /// The key of the heartbeat's tag, among nodes that agree on `context`: to others they are strangers.
+    pub fn heartbeat(&self, context: &[u8]) -> siphash::Key {
         let mut key = [0; 16];
-        let derived = Hkdf::<Sha256>::new(None, &self.secret).expand(HEARTBEAT_PURPOSE, &mut key);
+        let derived = Hkdf::<Sha256>::new(None, &self.secret)
+            .expand_multi_info(&[HEARTBEAT_PURPOSE, context], &mut key);
         derived.expect("16 bytes are within HKDF's limit of 255 hashes");
         siphash::Key::from_bytes(key)
     }
@@ -256,7 +257,7 @@ mod tests {
     #[test]
     fn the_heartbeat_key_is_hkdf_sha256_of_the_secret() {
         // Computed with Python's hmac and hashlib by RFC 5869, without salt.
-        let key = ClusterKeys::parse(A).unwrap().signing().heartbeat();
+        let key = ClusterKeys::parse(A).unwrap().signing().heartbeat(&[]);
         assert_eq!(
             key,
             siphash::Key::from_bytes([

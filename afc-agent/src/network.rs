@@ -15,7 +15,7 @@ use netlink_packet_route::{
     AddressFamily,
     address::{AddressAttribute, AddressMessage},
     link::{LinkAttribute, LinkFlags, LinkMessage},
-    neighbour::{NeighbourAddress, NeighbourAttribute, NeighbourMessage},
+    neighbour::{NeighbourAddress, NeighbourAttribute, NeighbourMessage, NeighbourState},
 };
 use rtnetlink::{Handle, LinkUnspec};
 use thiserror::Error;
@@ -153,6 +153,32 @@ impl Network {
         let entries: Vec<_> =
             listing.try_collect().await.map_err(request(|| "list the neighbours".to_owned()))?;
         Ok(entries.iter().filter_map(neighbour).collect())
+    }
+
+    /// Keeps a neighbour in the table until it is removed, also while the link has no carrier (`NUD_PERMANENT`).
+    ///
+    /// # Errors
+    /// The kernel refuses.
+    pub async fn set_neighbour(&self, neighbour: Neighbour) -> Result<(), NetworkError> {
+        let add = self.handle.neighbours().add(neighbour.ifindex, neighbour.address.into());
+        let add =
+            add.link_layer_address(&neighbour.mac.to_bytes()).state(NeighbourState::Permanent).replace();
+        add.execute().await.map_err(request(|| format!("keep the neighbour {}", neighbour.address)))
+    }
+
+    /// Removes a neighbour that was kept.
+    ///
+    /// # Errors
+    /// The kernel refuses.
+    pub async fn remove_neighbour(&self, neighbour: Neighbour) -> Result<(), NetworkError> {
+        let mut message = NeighbourMessage::default();
+        message.header.family = AddressFamily::Inet;
+        message.header.ifindex = neighbour.ifindex;
+        message.attributes.push(NeighbourAttribute::Destination(NeighbourAddress::Inet(neighbour.address)));
+        match self.handle.neighbours().del(message).execute().await {
+            Err(error) if is(&error, libc::ENOENT) => Ok(()),
+            result => result.map_err(request(|| format!("remove the neighbour {}", neighbour.address))),
+        }
     }
 
     async fn link_message(&self, name: &str) -> Result<LinkMessage, NetworkError> {

@@ -92,6 +92,17 @@ pub struct NodeStatus {
     pub address: String,
     /// Since its last authentic message, ms.
     pub silence_ms: Option<f64>,
+    /// Probes sent to it and answered, since the agent started; `null` for the node itself.
+    pub heartbeats: Option<HeartbeatCount>,
+}
+
+/// Probes and their answers; the difference was lost, or is under way.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct HeartbeatCount {
+    /// Sent.
+    pub sent: u64,
+    /// Answered, as the kernel recorded it.
+    pub answered: u64,
 }
 
 /// Quantiles of round trips, µs.
@@ -247,6 +258,7 @@ pub(crate) mod tests {
                     }),
                     address: "10.0.0.1".to_owned(),
                     silence_ms: Some(3.2),
+                    heartbeats: Some(HeartbeatCount { sent: 5000, answered: 4998 }),
                 },
                 NodeStatus {
                     name: "n4".to_owned(),
@@ -259,6 +271,7 @@ pub(crate) mod tests {
                     utilization: None,
                     address: "10.0.0.4".to_owned(),
                     silence_ms: None,
+                    heartbeats: None,
                 },
             ],
             services: vec![ServiceStatus {

@@ -98,6 +98,27 @@ fn neighbours_with_a_link_address_are_listed() {
 }
 
 #[test]
+fn a_kept_neighbour_outlives_its_carrier_until_it_is_removed() {
+    in_namespace(|| async {
+        cable();
+        ip("link set left up");
+        ip("link set right up");
+        let network = Network::connect().unwrap();
+        let ifindex = network.link("left").await.unwrap().ifindex;
+        let kept = Neighbour { address: Ipv4Addr::new(10, 9, 0, 2), mac: mac(2), ifindex };
+        network.set_neighbour(kept).await.unwrap();
+        ip("link set right down");
+        assert_eq!(network.neighbours().await.unwrap(), [kept]);
+        let moved = Neighbour { mac: mac(3), ..kept };
+        network.set_neighbour(moved).await.unwrap();
+        assert_eq!(network.neighbours().await.unwrap(), [moved]);
+        network.remove_neighbour(moved).await.unwrap();
+        network.remove_neighbour(moved).await.unwrap();
+        assert_eq!(network.neighbours().await.unwrap(), []);
+    });
+}
+
+#[test]
 fn a_gratuitous_arp_teaches_the_other_end() {
     in_namespace(|| async {
         cable();

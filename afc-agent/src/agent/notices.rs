@@ -62,15 +62,27 @@ impl Agent {
                     error!(service = service.0, counter, "the fast path does not take its floor");
                 }
             }
-            Err(failure) => self.report(Happening::new(EventKind::Fault, failure.to_string())),
+            Err(failure) => {
+                self.report(Happening::new(EventKind::Fault, failure.to_string()));
+                self.failed_floors.insert(service, counter);
+            }
         }
     }
 
-    /// After a clean stop the floors are known exactly: nothing is granted or held any more.
+    /// Tries the floors again that the disk did not take.
+    pub(super) fn retry_floors(&mut self) {
+        for (service, counter) in std::mem::take(&mut self.failed_floors) {
+            self.reserve(service, counter);
+        }
+    }
+
+    /// After a clean stop the floors are known exactly: nothing is granted or held any more. One that was lost with its
+    /// disk and was not reserved since stays unknown.
     pub(super) fn save_floors(&mut self) {
         let floors: Vec<_> = (0..)
             .zip(&self.config.services)
             .map(|(index, service)| (service.id, OwnerWord(self.maps.record(index).floor)))
+            .filter(|(service, word)| !word.is_none() || self.state.floors.get(*service).is_some())
             .collect();
         if let Err(failure) = self.state.floors.save_exact(floors) {
             warn!(%failure, "floors stay as reserved; owners will raise their epochs once");

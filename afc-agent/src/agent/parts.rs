@@ -10,7 +10,7 @@ use afc_ebpf::{
 
 use crate::{
     clock,
-    config::{Config, Role, Safety, ServiceConfig, XdpMode},
+    config::{Config, NodeConfig, Role, Safety, ServiceConfig, XdpMode},
     datapath::{self, EgressHook, Options, WantedMode},
     engine::{self, ServiceSetup, Setup},
     heartbeat::{
@@ -79,31 +79,44 @@ pub(super) fn settings(config: &Config, keys: &ClusterKeys, session: u64) -> Set
         ..Settings::default()
     };
     for (place, key) in live.iter().enumerate() {
-        settings.keys[place] = key.heartbeat();
+        settings.keys[place] = key.heartbeat(agreement(config).as_bytes());
         settings.key_ids[place] = key.id;
     }
     settings
 }
 
-/// What two agents must have in common for one to go on with the other's votes and holdings.
+/// What all nodes must agree on for two of them never to serve one service: how long a lease is, and who votes. It goes
+/// into the heartbeat's key, so that nodes which disagree are strangers to each other instead of miscounting.
+fn agreement(config: &Config) -> blake3::Hash {
+    let mut hasher = blake3::Hasher::new();
+    hasher.update(&[u8::from(config.cluster.safety == Safety::BestEffort)]);
+    hasher.update(&(config.heartbeat.timeout.as_nanos() as u64).to_be_bytes());
+    for node in &config.nodes {
+        hasher.update(&node.id.0.to_be_bytes()).update(&[wire_role(node.role)]);
+    }
+    hasher.finalize()
+}
+
+/// What two agents of one node must have in common for the later one to go on with the votes, holdings and fences of
+/// the earlier one.
 fn digest(config: &Config) -> u64 {
     let mut hasher = blake3::Hasher::new();
+    hasher.update(agreement(config).as_bytes());
     let mut add = |numbers: &[u32]| {
         hasher.update(&(numbers.len() as u32).to_be_bytes());
         for number in numbers {
             hasher.update(&number.to_be_bytes());
         }
     };
-    let is_best_effort = u32::from(config.cluster.safety == Safety::BestEffort);
-    add(&[is_best_effort, config.nodes.len() as u32]);
     for node in &config.nodes {
-        add(&[node.id.0.into(), node.address.to_bits(), wire_role(node.role).into()]);
+        add(&[node.address.to_bits()]);
     }
     for service in &config.services {
         let numbers = |nodes: &[NodeId]| nodes.iter().map(|node| node.0.into()).collect::<Vec<u32>>();
         add(&[service.id.0, service.home.0.into()]);
         add(&numbers(&service.candidates));
         add(&numbers(&service.voters));
+        add(&service.addresses.iter().map(|virtual_ip| virtual_ip.address.to_bits()).collect::<Vec<_>>());
     }
     let [a, b, c, d, e, f, g, h, ..] = *hasher.finalize().as_bytes();
     u64::from_be_bytes([a, b, c, d, e, f, g, h])
@@ -112,7 +125,7 @@ fn digest(config: &Config) -> u64 {
 pub(super) fn envelope(config: &Config, keys: &ClusterKeys) -> Envelope {
     let mut live = [(0, Key::default()); 2];
     for (place, key) in live.iter_mut().zip(keys.live()) {
-        *place = (key.id, key.heartbeat());
+        *place = (key.id, key.heartbeat(agreement(config).as_bytes()));
     }
     Envelope {
         cluster: config.cluster.id,
@@ -123,7 +136,7 @@ pub(super) fn envelope(config: &Config, keys: &ClusterKeys) -> Envelope {
 }
 
 pub(super) fn peers(config: &Config) -> Vec<(NodeId, Peer)> {
-    let peer = |node: &crate::config::NodeConfig| {
+    let peer = |node: &NodeConfig| {
         let address = datapath::peer_address(node.address);
         (node.id, Peer { address, role: wire_role(node.role), ..Peer::default() })
     };
@@ -162,10 +175,17 @@ pub(super) fn places(config: &Config) -> Vec<Place> {
 }
 
 /// The other nodes. Sequences start at BOOTTIME, even, so that they grow from one agent to the next within a boot.
-pub(super) fn contacts(config: &Config) -> Vec<Contact> {
+pub(super) fn contacts(config: &Config, maps: &datapath::View) -> Vec<Contact> {
     let sequence = clock::boottime_ns() & !1;
-    let others = config.nodes.iter().filter(|node| node.id != config.agent.node);
-    others.map(|node| Contact { node: node.id, address: node.address, sequence, sent_ns: 0 }).collect()
+    let contact = |node: &NodeConfig| Contact {
+        node: node.id,
+        address: node.address,
+        sequence,
+        sent_ns: 0,
+        probes: 0,
+        replies_before: maps.heard(node.id).replies,
+    };
+    config.nodes.iter().filter(|node| node.id != config.agent.node).map(contact).collect()
 }
 
 fn engine_role(role: Role) -> engine::Role {
@@ -181,5 +201,37 @@ fn wire_role(node_role: Role) -> u8 {
         Role::Member => role::MEMBER,
         Role::Witness => role::WITNESS,
         Role::Gateway => role::GATEWAY,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::path::Path;
+
+    use super::*;
+
+    const EXAMPLE: &str = include_str!("../../../deploy/afc.toml");
+
+    fn config(text: &str) -> Config {
+        Config::check(Path::new("/etc/afc/afc.toml"), text, "n1").config.expect("a valid configuration")
+    }
+
+    #[test]
+    fn nodes_that_disagree_on_the_lease_or_on_who_votes_are_strangers() {
+        let agreed = agreement(&config(EXAMPLE));
+        for (one, other) in [("timeout = \"25ms\"", "timeout = \"50ms\""), ("id = 5\n", "id = 6\n")] {
+            assert!(EXAMPLE.contains(one), "{one}");
+            assert_ne!(agreement(&config(&EXAMPLE.replacen(one, other, 1))), agreed, "{other}");
+        }
+        for (one, other) in [("interval = \"5ms\"", "interval = \"2ms\""), ("capacity = 1", "capacity = 2")] {
+            assert_eq!(agreement(&config(&EXAMPLE.replacen(one, other, 1))), agreed, "{other}");
+        }
+    }
+
+    #[test]
+    fn an_agent_with_other_addresses_adopts_nothing() {
+        let before = digest(&config(EXAMPLE));
+        assert_eq!(before, digest(&config(EXAMPLE)));
+        assert_ne!(before, digest(&config(&EXAMPLE.replacen("10.0.0.101/24", "10.0.0.150/24", 1))));
     }
 }

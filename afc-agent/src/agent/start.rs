@@ -1,12 +1,13 @@
 //! The start of an agent, step by step. What fails on the way leaves nothing attached that was not there before.
 
 use std::{
-    collections::BTreeSet,
+    collections::{BTreeMap, BTreeSet},
+    io,
     net::Ipv4Addr,
     sync::{Arc, Mutex},
 };
 
-use afc_ebpf::identity::{NodeId, OwnerWord};
+use afc_ebpf::identity::{NodeId, OwnerWord, ServiceId};
 use anyhow::{Context, Result, anyhow};
 use tracing::warn;
 
@@ -26,7 +27,7 @@ use crate::{
         view::{Tally, View},
     },
     key::ClusterKeys,
-    network::{Network, arp::GratuitousArp},
+    network::{Neighbour, Network, arp::GratuitousArp},
     state::{Loaded, StateDir},
 };
 
@@ -43,6 +44,8 @@ pub(super) struct Agent {
     pub(super) maps: datapath::View,
     pub(super) control: Option<ControlServer>,
     pub(super) fast_path: Option<FastPath>,
+    pub(super) failed_floors: BTreeMap<ServiceId, u32>,
+    neighbours: BTreeMap<NodeId, Neighbour>,
     pub(super) session: u64,
     pub(super) started_ns: u64,
 }
@@ -58,28 +61,27 @@ impl Agent {
         let keys = ClusterKeys::load(&config.cluster.key_file)?;
         let state = StateDir::open(&config.agent.state_dir)?;
         let control = ControlServer::bind(&config.agent.control_socket)?;
-        if let Err(error) = scheduling::lock_memory() {
-            warn!(%error, "memory is not locked, so paging may delay heartbeats: raise LimitMEMLOCK");
-        }
         let network = Network::connect()?;
         for name in &config.agent.interfaces {
             network.link(name).await?;
         }
-        let address = config.this_node().address;
-        let socket = HeartbeatSocket::bind(address, config.heartbeat.port).with_context(|| {
-            format!(
-                "cannot receive heartbeats on {address}:{}; give this machine that address",
-                config.heartbeat.port
-            )
-        })?;
+        let socket = bind(&config)?;
         let mut datapath = Datapath::load(&parts::options(&config))?;
         let session = Session::choose(&config, &datapath, &keys)?;
         let mut maps = datapath.take_fast()?;
+        if !session.is_adopted {
+            // Addresses that a dead agent left go before the fence changes that it left around them.
+            network.set_virtual_ips(&BTreeSet::new()).await?;
+        }
         let restored = session.restore(&config, &keys, &mut datapath, &mut maps, &state)?;
         datapath.set_peers(&parts::peers(&config))?;
         datapath.set_addresses(&parts::addresses(&config))?;
         // The fence stands before any virtual IP is on loopback.
-        datapath.attach()?;
+        if let Err(error) = datapath.attach() {
+            maps.set_agent_until(0);
+            network.set_virtual_ips(&BTreeSet::new()).await?;
+            return Err(error.into());
+        }
         let mut agent = Self {
             network,
             state,
@@ -90,6 +92,8 @@ impl Agent {
             maps: maps.view().clone(),
             control: Some(control),
             fast_path: None,
+            failed_floors: BTreeMap::new(),
+            neighbours: BTreeMap::new(),
             session: session.id,
             started_ns: clock::boottime_ns(),
             datapath,
@@ -119,6 +123,9 @@ impl Agent {
     ) -> Result<()> {
         self.network.set_virtual_ips(&virtual_ips(&self.config)).await?;
         self.seed_neighbours().await?;
+        if let Err(error) = scheduling::lock_memory() {
+            warn!(%error, "memory is not locked, so paging may delay heartbeats: raise LimitMEMLOCK");
+        }
         self.fast_path = Some(self.build_fast_path(maps, socket, keys, restored)?);
         Ok(())
     }
@@ -149,7 +156,7 @@ impl Agent {
             socket,
             node: config.agent.node,
             places: parts::places(&config),
-            contacts: parts::contacts(&config),
+            contacts: parts::contacts(&config, &self.maps),
             envelope: parts::envelope(&config, keys),
             gratuitous,
             orders: Arc::clone(&self.orders),
@@ -175,14 +182,38 @@ impl Agent {
         Ok(())
     }
 
-    /// After a failed start: addresses away first, then the programs that fenced them. The failure itself is what is told.
+    /// Keeps the other nodes' link addresses in the neighbour table for good, as the kernel heard them: a node whose link
+    /// comes back speaks to its peers at once, instead of after the second that a lost ARP request costs.
+    pub(super) async fn fix_neighbours(&mut self) {
+        for node in self.config.nodes.iter().filter(|node| node.id != self.config.agent.node) {
+            let heard = self.maps.heard(node.id);
+            let neighbour = Neighbour { address: node.address, mac: heard.mac, ifindex: heard.ifindex };
+            if !heard.mac.is_known() || self.neighbours.get(&node.id) == Some(&neighbour) {
+                continue;
+            }
+            match self.network.set_neighbour(neighbour).await {
+                Ok(()) => drop(self.neighbours.insert(node.id, neighbour)),
+                Err(error) => warn!(%error, "heartbeats wait for ARP"),
+            }
+        }
+    }
+
+    /// After a failed start. The failure itself is what is told.
     async fn give_up(self) {
-        if let Err(error) = self.network.set_virtual_ips(&BTreeSet::new()).await {
-            warn!(%error, "virtual IPs stay on loopback");
+        if let Err(error) = self.unfence().await {
+            warn!(%error, "not everything was undone");
         }
-        if let Err(error) = self.datapath.detach() {
-            warn!(%error, "the programs stay attached");
+    }
+
+    /// Takes the node out of service: the addresses first, then the programs that fenced them. Where an address stays, the
+    /// fence stays.
+    pub(super) async fn unfence(self) -> Result<()> {
+        for neighbour in self.neighbours.values() {
+            self.network.remove_neighbour(*neighbour).await?;
         }
+        let removed = self.network.set_virtual_ips(&BTreeSet::new()).await;
+        removed.context("virtual IPs stay on loopback, and the programs stay to fence them")?;
+        self.datapath.detach().context("cannot detach the programs")
     }
 
     fn report_start(&self, session: &Session) {
@@ -253,6 +284,24 @@ impl Session {
         datapath.set_services(&parts::indices(config))?;
         Ok(restore::forgotten(config, &state.floors, &kept))
     }
+}
+
+fn bind(config: &Config) -> Result<HeartbeatSocket> {
+    let (address, port) = (config.this_node().address, config.heartbeat.port);
+    let only_interface = match config.agent.interfaces.as_slice() {
+        [only] => Some(only.as_str()),
+        _ => None,
+    };
+    HeartbeatSocket::bind(address, port, only_interface).map_err(|error| {
+        let fix = if error.kind() == io::ErrorKind::AddrInUse {
+            "another agent, or another program, uses it: stop that one"
+        } else if error.kind() == io::ErrorKind::AddrNotAvailable {
+            "give this machine that address, or correct it in [[nodes]]"
+        } else {
+            "run afc as root, or with CAP_NET_RAW"
+        };
+        anyhow!("cannot receive heartbeats on {address}:{port}: {error}; {fix}")
+    })
 }
 
 /// Whether the indexes in the maps mean the services of this configuration.

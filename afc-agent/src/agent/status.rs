@@ -20,7 +20,7 @@ use crate::{
     events::EventLog,
     heartbeat::{scheduling::SchedulingClass, view::View},
     status::{
-        BackupStatus, NodeStatus, RoundTrip, Scheduling, ServiceState, ServiceStatus, Status,
+        BackupStatus, HeartbeatCount, NodeStatus, RoundTrip, Scheduling, ServiceState, ServiceStatus, Status,
         UnavailableReason, XdpAttachment,
     },
 };
@@ -115,6 +115,7 @@ impl AgentStatus {
         let rtt_us = quantile(500).zip(quantile(990)).map(|(p50, p99)| RoundTrip { p50, p99 });
         let heard_ns = self.maps.heard(node.id).heard_ns;
         let silence_ms = (!is_me && heard_ns != 0).then(|| now_ns.saturating_sub(heard_ns) as f64 / 1e6);
+        let heartbeats = view.heartbeats.iter().find(|(other, _)| *other == node.id);
         let alive = seen.is_some_and(|seen| is_alive(seen, silence_ms, &self.config));
         let reasons = reasons(node.role, seen.filter(|_| alive));
         NodeStatus {
@@ -128,6 +129,8 @@ impl AgentStatus {
             utilization: None,
             address: node.address.to_string(),
             silence_ms,
+            heartbeats: heartbeats
+                .map(|(_, count)| HeartbeatCount { sent: count.sent, answered: count.answered }),
         }
     }
 

@@ -151,11 +151,12 @@ impl FastMaps {
         raised.is_ok() || raised == Err(word.0)
     }
 
-    /// Takes the owner out of the word, if it still is `epoch` with owner `me`; whether it was.
-    pub fn clear_owner(&self, index: u32, epoch: Epoch, me: NodeId) -> bool {
+    /// Takes the owner, this node or another, out of a word that stands at exactly `epoch`; whether it did.
+    pub fn clear_owner(&self, index: u32, epoch: Epoch) -> bool {
         let place = self.view.shared.serving.word(index, offset_of!(Serving, word));
-        let (owned, free) = (epoch.owned_by(me), epoch.owned_by(NodeId::NONE));
-        place.compare_exchange(owned.0, free.0, AcqRel, Acquire).is_ok()
+        let free = epoch.owned_by(NodeId::NONE);
+        let stands = |current| OwnerWord(current).epoch() == epoch && current != free.0;
+        place.fetch_update(AcqRel, Acquire, |current| stands(current).then_some(free.0)).is_ok()
     }
 
     /// Lets this node serve until then without any grant: best effort, and clusters of one.

@@ -13,7 +13,7 @@ use std::{
 use super::{DatapathError, syscall};
 
 /// The pins of one node under one layout.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub(super) struct Pins {
     node: PathBuf,
     layout: PathBuf,
@@ -41,6 +41,12 @@ impl Pins {
         let links = layout.join("links");
         create_private(&links).map_err(|source| DatapathError::pin(&links, source))?;
         Ok(Self { node, layout })
+    }
+
+    /// Whether nothing is pinned under this layout.
+    pub(super) fn is_empty(&self) -> Result<bool, DatapathError> {
+        let is_link_dir = |path: &PathBuf| *path == self.links();
+        Ok(entries(&self.layout)?.iter().all(is_link_dir) && entries(&self.links())?.is_empty())
     }
 
     /// The pin of a map.
@@ -90,6 +96,12 @@ impl Pins {
     pub(super) fn remove_all(&self) -> Result<(), DatapathError> {
         self.remove_links_except(&[])?;
         remove_tree(&self.node)
+    }
+
+    /// Removes the pins of this layout, to which nothing is attached; other layouts' stay.
+    pub(super) fn remove_layout(&self) -> Result<(), DatapathError> {
+        let unused = if self.other_layouts()?.is_empty() { &self.node } else { &self.layout };
+        remove_tree(unused)
     }
 
     fn links(&self) -> PathBuf {

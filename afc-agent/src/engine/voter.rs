@@ -27,6 +27,11 @@ impl Engine {
             self.counters.malformed += 1;
             return;
         }
+        // It waited in a queue for a whole lease: a grant would come too late and only a guard would stay.
+        if now_ns.saturating_sub(message.echo_ns) > self.timing.lease_ns {
+            self.counters.stale += 1;
+            return;
+        }
         let node = &mut self.nodes[from];
         if node.session != message.session {
             node.session = message.session;
@@ -37,11 +42,6 @@ impl Engine {
         node.pages = if more { node.pages.max((page + 2).min(PAGES_MAX)) } else { page + 1 };
         self.note_unlisted(message);
 
-        // It waited in a queue for a whole lease: a grant would come too late and only a guard would stay.
-        if now_ns.saturating_sub(message.echo_ns) > self.timing.lease_ns {
-            self.counters.stale += 1;
-            return;
-        }
         let mut grants = Grants { echo_ns: message.sent_ns, slots: Slots::new() };
         for slot in message.slots.as_slice() {
             let Some(at) = self.listed(message.from, *slot) else {

@@ -22,7 +22,7 @@ use super::{
     mailbox::{Mailbox, Notice, Order},
     scheduling::{SchedulingClass, schedule_current_thread},
     socket::HeartbeatSocket,
-    view::{Tally, View},
+    view::{Heartbeats, Tally, View},
     wake::{Timer, Wait},
 };
 use crate::{
@@ -60,6 +60,10 @@ pub struct Contact {
     pub sequence: u64,
     /// The clock in the last message to it, ns: each message has its own, since it is what answers are matched by.
     pub sent_ns: u64,
+    /// PROBEs sent to it, which the kernel should have recorded a REPLY to each of.
+    pub probes: u64,
+    /// REPLYs of it that the kernel had recorded before the first of them.
+    pub replies_before: u64,
 }
 
 /// Everything the thread owns.
@@ -148,9 +152,11 @@ impl FastPath {
             self.maps.event_fd(),
             self.orders.bell().as_fd(),
         ])?;
+        // MONOTONIC first here and last in the check: a delay between the two never looks like a suspend.
+        let monotonic_ns = clock::monotonic_ns();
         let now = clock::boottime_ns();
         timer.arm(now)?;
-        let suspended_ns = now.saturating_sub(clock::monotonic_ns());
+        let suspended_ns = now.saturating_sub(monotonic_ns);
         Ok(Round { timer, wait, class, armed_ns: now, published_ns: 0, suspended_ns, is_stopped: false })
     }
 
@@ -220,10 +226,12 @@ impl FastPath {
         self.orders.bell().silence();
         let mut is_stopped = false;
         while let Some(order) = self.orders.take() {
-            is_stopped |= self.handle(match order {
+            let event = match order {
                 Order::FloorReserved { service, counter } => Event::FloorReserved { service, counter },
                 Order::Stop => Event::Stop,
-            })?;
+                Order::Abandon => return Err(io::Error::other("the agent abandoned its leases")),
+            };
+            is_stopped |= self.handle(event)?;
         }
         Ok(is_stopped)
     }
@@ -278,6 +286,11 @@ impl FastPath {
             return;
         };
         view.copy(&self.engine);
+        view.heartbeats.clear();
+        view.heartbeats.extend(self.contacts.iter().map(|contact| {
+            let replies = self.maps.heard(contact.node).replies;
+            (contact.node, Heartbeats { sent: contact.probes, answered: replies - contact.replies_before })
+        }));
         view.at_ns = now;
         view.class = round.class;
         view.tally = Tally { send_errors: self.tally.send_errors + self.socket.send_errors, ..self.tally };

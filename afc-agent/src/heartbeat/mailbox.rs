@@ -30,6 +30,8 @@ pub enum Order {
     },
     /// Release everything and end.
     Stop,
+    /// End at once: in doubt, abort. The kernel says nothing for this node any more, and its leases run out.
+    Abandon,
 }
 
 /// What the fast path tells the slow path.

@@ -41,14 +41,16 @@ pub struct HeartbeatSocket {
 }
 
 impl HeartbeatSocket {
-    /// Binds `address:port`.
+    /// Binds `address:port`, and to `interface` where there is only one: what came in by another one was not seen by the
+    /// XDP program.
     ///
     /// # Errors
     /// Those of `socket(2)`, `setsockopt(2)` and `bind(2)`; the address must be one of this machine's.
-    pub fn bind(address: Ipv4Addr, port: u16) -> io::Result<Self> {
+    pub fn bind(address: Ipv4Addr, port: u16, interface: Option<&str>) -> io::Result<Self> {
         let socket = Socket::new(Domain::IPV4, Type::DGRAM.nonblocking().cloexec(), Some(Protocol::UDP))?;
         socket.set_ttl_v4(u32::from(TTL))?;
         socket.set_tos_v4(u32::from(TOS))?;
+        socket.bind_device(interface.map(str::as_bytes))?;
         socket.bind(&SocketAddrV4::new(address, port).into())?;
         Ok(Self {
             socket,

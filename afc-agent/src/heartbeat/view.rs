@@ -1,5 +1,7 @@
 //! What the fast path shows of itself: a copy that status readers look at, refreshed every few milliseconds.
 
+use afc_ebpf::identity::NodeId;
+
 use crate::{
     engine::{
         Engine,
@@ -25,10 +27,21 @@ pub struct View {
     pub services: Vec<ServiceView>,
     /// Every node, by number.
     pub nodes: Vec<NodeView>,
+    /// Heartbeats with each other node.
+    pub heartbeats: Vec<(NodeId, Heartbeats)>,
     /// What the engine ignored.
     pub ignored: Counters,
     /// What went wrong around it.
     pub tally: Tally,
+}
+
+/// Heartbeats with one node since the start; the difference was lost, or is under way.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Heartbeats {
+    /// PROBEs sent.
+    pub sent: u64,
+    /// REPLYs that the kernel recorded.
+    pub answered: u64,
 }
 
 /// What the fast path lost or could not do, since the start.
@@ -48,7 +61,7 @@ impl View {
     /// An empty view with room for what `engine` will show.
     pub fn with_room_for(engine: &Engine) -> Self {
         // Vectors keep the room that the first copy takes.
-        let mut view = Self::default();
+        let mut view = Self { heartbeats: Vec::with_capacity(engine.nodes().count()), ..Self::default() };
         view.copy(engine);
         view
     }

@@ -144,8 +144,8 @@ impl FloorStore {
         Ok((store, loaded))
     }
 
-    /// The floor of a service; `None` when it is unknown, and then this node must not grant or hold it until it
-    /// reserved a floor above everything that anybody may have granted.
+    /// The floor of a service; `None` when it was lost, so that only the quarantine and the other voters' records stand
+    /// between this node and an old epoch, until it reserves one anew.
     pub fn get(&self, service: ServiceId) -> Option<Floor> {
         let unlisted = match self.table.unlisted {
             Unlisted::Zero => Some(Floor::Exact(OwnerWord::NONE)),

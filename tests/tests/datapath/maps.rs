@@ -27,10 +27,13 @@ fn an_owner_word_is_raised_and_released_but_never_lowered() {
     assert!(fast.raise_word(0, word(5, ME)), "it stands there");
     assert!(!fast.raise_word(0, word(4, PEER)));
     assert_eq!(fast.serving(0).0, word(5, ME));
-    assert!(!fast.clear_owner(0, word(4, ME).epoch(), ME), "another epoch is not released");
-    assert!(fast.clear_owner(0, word(5, ME).epoch(), ME));
+    assert!(!fast.clear_owner(0, word(4, ME).epoch()), "another epoch is not released");
+    assert!(fast.clear_owner(0, word(5, ME).epoch()));
     assert_eq!(fast.serving(0).0, word(5, ME).epoch().owned_by(NodeId::NONE));
     assert!(fast.raise_word(0, word(6, PEER)));
+    assert!(fast.clear_owner(0, word(6, PEER).epoch()), "another node's RELEASE ends redirection too");
+    assert!(!fast.clear_owner(0, word(6, PEER).epoch()), "once");
+    assert_eq!(fast.serving(0).0.owner(), NodeId::NONE);
 }
 
 #[test]

@@ -2,7 +2,10 @@
 
 use std::io;
 
-use afc_ebpf::identity::{Epoch, ServiceId};
+use afc_ebpf::{
+    identity::{Epoch, ServiceId},
+    wire::{Kind, flag},
+};
 
 use super::FastPath;
 use crate::{
@@ -30,7 +33,7 @@ impl FastPath {
                     if word.owner().is_some() {
                         self.maps.raise_word(index, word);
                     } else {
-                        self.maps.clear_owner(index, word.epoch(), self.node);
+                        self.maps.clear_owner(index, word.epoch());
                     }
                 }
                 Effect::Record { service, record } => {
@@ -64,6 +67,9 @@ impl FastPath {
         let Some(contact) = self.contacts.iter_mut().find(|contact| contact.node == message.to) else {
             return;
         };
+        if message.kind == Kind::Probe && message.flags & flag::TRIAL == 0 {
+            contact.probes += 1;
+        }
         contact.sent_ns = clock::boottime_ns().max(contact.sent_ns + 1);
         message.sent_ns = contact.sent_ns;
         let datagram = self.envelope.encode(&message, contact.sequence);
