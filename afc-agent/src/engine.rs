@@ -26,6 +26,7 @@
 //! | `setup`, `event`, `message`, `effect`, [`view`] | what goes in and comes out |
 
 mod announce;
+pub mod availability;
 mod candidate;
 pub mod effect;
 pub mod event;
@@ -34,6 +35,7 @@ mod holder;
 pub mod message;
 mod node;
 mod outbox;
+pub mod priority;
 mod probing;
 mod raise;
 pub mod record;

@@ -8,6 +8,8 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
+pub use crate::engine::availability::UnavailableReason;
+
 use crate::config::Role;
 
 /// A node's view of its cluster at one moment. Fields are added over time, never renamed.
@@ -125,44 +127,6 @@ pub struct Utilization {
     pub iops: u64,
     /// Load average over one minute.
     pub load: f64,
-}
-
-/// Why a node is not available (design.md section 1).
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
-#[serde(rename_all = "lowercase")]
-pub enum UnavailableReason {
-    /// Too little memory.
-    Memory,
-    /// Too little CPU time.
-    Cpu,
-    /// Too many I/O operations.
-    Iops,
-    /// Too high a load average.
-    Load,
-    /// It serves as much as it may.
-    Serving,
-    /// It was drained by an operator.
-    Drained,
-    /// Its health check fails.
-    Unhealthy,
-    /// It does not answer.
-    Dead,
-}
-
-impl UnavailableReason {
-    /// Its name in JSON and tables.
-    pub const fn name(self) -> &'static str {
-        match self {
-            Self::Memory => "memory",
-            Self::Cpu => "cpu",
-            Self::Iops => "iops",
-            Self::Load => "load",
-            Self::Serving => "serving",
-            Self::Drained => "drained",
-            Self::Unhealthy => "unhealthy",
-            Self::Dead => "dead",
-        }
-    }
 }
 
 /// A service as this node sees it.
