@@ -17,17 +17,21 @@
 //! | [`record`] | the voter's rule, pure |
 //! | `voter` | REPLYs and claims heard: records, grants, refusals |
 //! | `candidate` | when to claim: vacancy, rank, trial |
+//! | `drain` | gives the services of a drained node away |
 //! | `holder` | claims, serves, drops |
 //! | `raise` | moves an owner to a higher epoch without a gap |
 //! | `announce` | ANNOUNCE, RELEASE, gratuitous ARP |
 //! | `probing`, `suspicion` | whom to probe, whom to suspect |
 //! | `restore` | the start of a session: adoption, quarantine |
+//! | [`availability`], [`priority`] | who is a backup, and the lists of all services, pure |
+//! | [`ranking`] | what the lists say of one service's candidates |
 //! | `floor` | the block of epochs that is safe on disk |
 //! | `setup`, `event`, `message`, `effect`, [`view`] | what goes in and comes out |
 
 mod announce;
 pub mod availability;
 mod candidate;
+mod drain;
 pub mod effect;
 pub mod event;
 mod floor;
@@ -38,6 +42,7 @@ mod outbox;
 pub mod priority;
 mod probing;
 mod raise;
+pub mod ranking;
 pub mod record;
 mod restore;
 mod service;
@@ -59,6 +64,7 @@ use afc_ebpf::{
     wire::{Kind, flag},
 };
 
+use drain::Leaving;
 use effect::{DropCause, Report};
 use message::{Message, Slots};
 use node::Node;
@@ -78,6 +84,9 @@ pub struct Engine {
     capacity: usize,
     /// The runtime's word: no threshold is exceeded.
     is_available: bool,
+    /// The operator's word: nothing is taken over, and what is held goes.
+    is_drained: bool,
+    leaving: Option<Leaving>,
     phase: Phase,
     quarantine_until_ns: u64,
     started_ns: u64,
@@ -134,6 +143,8 @@ impl Engine {
             },
             capacity: setup.capacity as usize,
             is_available: setup.role == Role::Member,
+            is_drained: false,
+            leaving: None,
             phase: Phase::Running,
             quarantine_until_ns: 0,
             started_ns: now_ns,
@@ -178,6 +189,14 @@ impl Engine {
             Event::Available(is_available) => {
                 self.is_available = is_available && self.role == Role::Member;
             }
+            Event::Drained(is_drained) => {
+                self.is_drained = is_drained;
+                self.leaving = None;
+            }
+            Event::Ranked { service, ranking } => match self.services.find(service) {
+                Some(at) => self.services[at].rank(&ranking),
+                None => self.counters.unknown_service += 1,
+            },
             Event::Doubt { session } => self.handle_doubt(session, now_ns),
             Event::Stop => self.handle_stop(now_ns),
             Event::Tick => self.handle_tick(now_ns),
@@ -277,7 +296,7 @@ impl Engine {
 
     /// Whether this node may hold a service at all.
     fn is_candidate(&self, at: ServiceAt) -> bool {
-        self.services[at].candidates.contains(&self.me)
+        self.services[at].ranking.contains(self.me)
     }
 
     /// Whether this node votes for a service.

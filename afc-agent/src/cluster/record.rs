@@ -5,7 +5,7 @@
 use afc_ebpf::identity::{NodeId, OwnerWord, ServiceId};
 use serde::{Deserialize, Serialize};
 
-use crate::engine::{availability::Reasons, priority::Headroom};
+use crate::engine::{availability::Reasons, priority::Headroom, view::Watch};
 
 /// Holdings in one record, at most: what a node can hold.
 pub const MAX_HOLDINGS: usize = afc_ebpf::layout::MAX_HELD as usize;
@@ -54,15 +54,6 @@ pub struct NodeState {
     pub holdings: Vec<(ServiceId, OwnerWord)>,
     /// The nodes that it probes, and whether each answers.
     pub watches: Vec<(NodeId, Watch)>,
-}
-
-/// What a node knows of one that it probes.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub enum Watch {
-    /// It answers.
-    Alive,
-    /// Enough probes were sent and none answered.
-    Suspected,
 }
 
 /// How busy a node is.

@@ -2,12 +2,13 @@
 //!
 //! Nothing here is needed for safety: whoever claims too early is refused.
 
-use afc_ebpf::{identity::NodeId, wire::flag};
+use afc_ebpf::wire::flag;
 
 use super::{
     Engine,
     effect::Cause,
     message::Message,
+    ranking::Ranked,
     record,
     service::{Trial, Voters},
     table::ServiceAt,
@@ -19,6 +20,9 @@ const HELD_MAX: usize = afc_ebpf::layout::MAX_HELD as usize;
 /// The first rounds of a trial follow each other four times as fast: the voters' guards end within one
 /// interval of each other, and a RELEASE reaches them one after another.
 const EAGER_ROUNDS: u8 = 8;
+
+/// Leases after which a candidate comes that would rather not: by then every other that could claim has tried.
+const LAST_RESORT_LEASES: usize = afc_ebpf::lease::MAX_VOTERS;
 
 impl Engine {
     pub(super) fn consider_all(&mut self, now_ns: u64) {
@@ -78,24 +82,33 @@ impl Engine {
             .is_none_or(|node| node.is_suspected() || usize::from(service.unlisted) >= 2 * node.pages)
     }
 
-    /// The first candidate claims at once, each further one waits a lease more.
+    /// The first candidate claims at once, each further one waits a lease more; one that is short of resources, or
+    /// drained, comes when all others had their turn: "with a majority of members alive some node does".
     fn due_ns(&self, at: ServiceAt, now_ns: u64) -> u64 {
         let service = &self.services[at];
-        let rank = service
-            .candidates
-            .iter()
-            .take_while(|node| **node != self.me)
-            .filter(|node| self.may_claim(at, **node));
-        let wait_ns = self.timing.lease_ns.saturating_mul(rank.count() as u64);
+        let ahead = service.ranking.as_slice().iter().take_while(|other| other.node != self.me);
+        let leases = if self.stands_back(at) {
+            LAST_RESORT_LEASES + ahead.count()
+        } else {
+            ahead.filter(|other| self.may_claim(at, **other)).count()
+        };
+        let wait_ns = self.timing.lease_ns.saturating_mul(leases as u64);
         service.vacant_since_ns.unwrap_or(now_ns).saturating_add(wait_ns).max(service.not_before_ns)
     }
 
-    /// Whether another candidate can be expected to claim.
-    fn may_claim(&self, at: ServiceAt, candidate: NodeId) -> bool {
-        let is_home = candidate == self.services[at].home;
-        self.nodes
-            .get(candidate)
-            .is_some_and(|node| node.is_alive() && !node.is_draining() && (is_home || node.is_available()))
+    /// Whether this node leaves a service to whoever else may come. Being short of resources makes it a bad backup; it is
+    /// no reason to leave its own service alone.
+    fn stands_back(&self, at: ServiceAt) -> bool {
+        self.is_drained || (!self.is_available && self.services[at].home != self.me)
+    }
+
+    /// Whether another candidate can be expected to claim: its own latest word and the lists both say so.
+    pub(super) fn may_claim(&self, at: ServiceAt, candidate: Ranked) -> bool {
+        let is_home = candidate.node == self.services[at].home;
+        self.nodes.get(candidate.node).is_some_and(|node| {
+            let is_free = candidate.is_available && node.is_available();
+            node.is_alive() && !node.is_draining() && (is_home || is_free)
+        })
     }
 
     /// "A backup that serves is N, until its capacity allows more." The own service does not count.
@@ -106,8 +119,7 @@ impl Engine {
         let asked = self.services.iter().filter(|(_, service)| {
             service.home != self.me && service.holding.is_none() && service.trial.is_some()
         });
-        self.services[at].home == self.me
-            || (self.is_available && self.held_away + asked.count() < self.capacity)
+        self.services[at].home == self.me || self.held_away + asked.count() < self.capacity
     }
 
     /// Counts what is held, and what of it beyond the own services, after each change.

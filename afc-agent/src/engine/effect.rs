@@ -165,6 +165,8 @@ pub enum DropCause {
     Stopped,
     /// The home takes it back.
     HandedBack,
+    /// This node is drained, and another candidate stands ready.
+    Drained,
     /// In doubt.
     Doubt,
 }

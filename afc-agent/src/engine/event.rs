@@ -2,7 +2,7 @@
 
 use afc_ebpf::identity::{NodeId, OwnerWord, ServiceId};
 
-use super::message::Message;
+use super::{message::Message, ranking::Ranking};
 
 /// One input of the engine. Times in it are `CLOCK_BOOTTIME` nanoseconds of this node.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -34,8 +34,17 @@ pub enum Event {
         /// Epochs with a counter up to this one may be granted and held.
         counter: u32,
     },
-    /// Whether this node may take services over changed.
+    /// Whether this node may take services over changed: its resources.
     Available(bool),
+    /// Whether this node was drained changed: its operator's word, which the runtime keeps across restarts.
+    Drained(bool),
+    /// The lists changed the order of a service's candidates.
+    Ranked {
+        /// The service.
+        service: ServiceId,
+        /// Its backups, best first; the home need not be among them.
+        ranking: Ranking,
+    },
     /// The clock jumped, the machine was suspended, or a program is gone: in doubt, abort.
     Doubt {
         /// The session to go on with.

@@ -9,6 +9,7 @@ use super::{
     message::{Message, Slots},
     setup::Role,
     suspicion::{Life, Liveness},
+    view::Watch,
 };
 
 /// Pages that a holder can list.
@@ -90,6 +91,15 @@ impl Node {
 
     pub(super) fn is_suspected(&self) -> bool {
         self.liveness.life() == Life::Suspected
+    }
+
+    /// What to tell others about it.
+    pub(super) fn watch(&self) -> Option<Watch> {
+        match (self.rate, self.liveness.life()) {
+            (Rate::Never, _) | (_, Life::Unknown) => None,
+            (Rate::Tenth | Rate::Every, Life::Alive { .. }) => Some(Watch::Alive),
+            (Rate::Tenth | Rate::Every, Life::Suspected) => Some(Watch::Suspected),
+        }
     }
 
     pub(super) fn is_draining(&self) -> bool {

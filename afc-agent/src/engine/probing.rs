@@ -35,6 +35,7 @@ impl Engine {
             self.tick_holding(at, now_ns);
             self.tick_trial(at, now_ns);
         }
+        self.tick_drain(now_ns);
         self.reconsider = true;
     }
 
@@ -107,12 +108,13 @@ impl Engine {
         }
     }
 
-    /// The holder by the record, by listing and by announcement; and the candidates.
+    /// The holder by the record, by listing and by announcement; and the candidates that would take over.
     fn rate_service(&mut self, at: ServiceAt) {
         let service = &self.services[at];
         let holders = [OwnerWord(service.record.word), service.holder, service.owner];
-        for candidate in 0..service.candidates.len() {
-            let Some(node) = self.nodes.find(self.services[at].candidates[candidate]) else {
+        let ranking = service.ranking;
+        for candidate in ranking.as_slice().iter().filter(|candidate| candidate.is_available) {
+            let Some(node) = self.nodes.find(candidate.node) else {
                 continue;
             };
             if self.nodes[node].rate == Rate::Never {

@@ -7,6 +7,7 @@ use afc_ebpf::identity::{Epoch, OwnerWord};
 use super::{
     Effect, Engine, Restored,
     effect::DropCause,
+    ranking::{Ranked, Ranking},
     record,
     service::{Holding, Service, Stage},
     setup::{Adopted, Floor, ServiceSetup},
@@ -17,7 +18,9 @@ impl Service {
     pub(super) fn new(setup: ServiceSetup) -> Self {
         Self {
             home: setup.home,
-            candidates: setup.candidates,
+            ranking: Ranking::new(
+                setup.candidates.into_iter().map(|node| Ranked { node, is_available: true }),
+            ),
             voters: setup.voters,
             preempt: setup.preempt,
             record: record::forgotten(Epoch::ZERO, 0),

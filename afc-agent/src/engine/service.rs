@@ -6,13 +6,14 @@ use afc_ebpf::{
     layout::Record,
 };
 
-use super::effect::Cause;
+use super::{effect::Cause, ranking::Ranking};
 
 /// One service.
 #[derive(Clone, Debug)]
 pub(super) struct Service {
     pub(super) home: NodeId,
-    pub(super) candidates: Vec<NodeId>,
+    /// Who may hold it, in the order of the lists.
+    pub(super) ranking: Ranking,
     pub(super) voters: Vec<NodeId>,
     pub(super) preempt: bool,
 
@@ -169,6 +170,11 @@ impl Service {
     /// How many *other* voters make a majority together with a holder, which always votes: ⌊n/2⌋.
     pub(super) fn majority_of_others(&self) -> usize {
         self.voters.len() / 2
+    }
+
+    /// Takes over what the lists say.
+    pub(super) fn rank(&mut self, wanted: &Ranking) {
+        self.ranking = self.ranking.reordered(self.home, wanted);
     }
 
     /// Remembers an epoch: a claim goes above it.

@@ -5,6 +5,7 @@ use afc_ebpf::{
     layout::Record,
     wire::flag,
 };
+use serde::{Deserialize, Serialize};
 
 use super::{
     Engine, Phase,
@@ -36,6 +37,15 @@ pub struct ServiceView {
     pub record: Record,
 }
 
+/// What a node that probes another knows of it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Watch {
+    /// It answers.
+    Alive,
+    /// Enough probes were sent and none answered.
+    Suspected,
+}
+
 /// What this node does with a service.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum HolderState {
@@ -62,6 +72,8 @@ pub struct NodeView {
     pub is_alive: bool,
     /// Enough probes were sent and none answered.
     pub is_suspected: bool,
+    /// What this node can tell the others about it: it probes it, and got an answer or none.
+    pub watch: Option<Watch>,
     /// It takes services over.
     pub is_available: bool,
     /// It gives its services away, or is in quarantine.
@@ -95,7 +107,7 @@ impl Engine {
     /// The [`flag`] bits of this node's messages, for the kernel's REPLYs too.
     pub fn flags(&self) -> u16 {
         // Who can claim nothing for a while says so, and the next candidate does not wait for it.
-        if self.phase == Phase::Stopped || self.is_in_quarantine(self.now_ns) {
+        if self.phase == Phase::Stopped || self.is_drained || self.is_in_quarantine(self.now_ns) {
             return flag::DRAINING;
         }
         // "A backup that serves is N, until its capacity allows more."
@@ -125,6 +137,7 @@ impl Engine {
                 role: node.role,
                 is_alive: is_me || self.is_heard(node),
                 is_suspected: !is_me && node.is_suspected(),
+                watch: node.watch().filter(|_| !is_me),
                 is_available: if is_me { self.flags() & flag::AVAILABLE != 0 } else { node.is_available() },
                 is_draining: if is_me { self.flags() & flag::DRAINING != 0 } else { node.is_draining() },
                 session: if is_me { self.session } else { node.session },

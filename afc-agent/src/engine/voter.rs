@@ -113,7 +113,7 @@ impl Engine {
 
     /// What the voter's rule says now.
     fn decision(&self, at: ServiceAt, ask: Ask, now_ns: u64) -> Decision {
-        if !self.is_voter(at) || !self.services[at].candidates.contains(&ask.from) {
+        if !self.is_voter(at) || !self.services[at].ranking.contains(ask.from) {
             return Decision::Refuse(Refusal::NotAVoter);
         }
         let standing = Standing {

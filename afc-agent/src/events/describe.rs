@@ -79,6 +79,7 @@ pub(crate) const fn drop_cause_name(cause: DropCause) -> &'static str {
         DropCause::Refused => "refused",
         DropCause::Stopped => "stopped",
         DropCause::HandedBack => "handed_back",
+        DropCause::Drained => "drained",
         DropCause::Doubt => "doubt",
     }
 }

@@ -4,7 +4,12 @@ use super::{
     shape::{Bug, INTERVAL, LEASE, MS, Network, Shape},
     world::World,
 };
-use crate::engine::{Event, Role, Safety};
+use afc_ebpf::identity::{NodeId, ServiceId};
+
+use crate::engine::{
+    Event, Role, Safety,
+    ranking::{Ranked, Ranking},
+};
 
 /// Whether candidates claim only what is vacant, as the engine does, or whenever they like: safety must not
 /// rest on it.
@@ -37,6 +42,15 @@ fn network(rng: &mut fastrand::Rng) -> Network {
         2 => Network { lost: 20, doubled: 20, held_up: 50, held_up_ns: 3 * LEASE, ..Network::GOOD },
         _ => Network { lost: 50, jitter_ns: 2 * INTERVAL, ..Network::GOOD },
     }
+}
+
+/// Any order of any nodes, candidates or not: lists of different nodes may differ for a while.
+fn ranked(world: &mut World, service: usize) -> Event {
+    let mut nodes: Vec<u16> = (1..=world.machines.len() as u16 + 1).collect();
+    world.rng.shuffle(&mut nodes);
+    nodes.truncate(world.rng.usize(0..=nodes.len()));
+    let ranked = nodes.into_iter().map(|node| Ranked { node: NodeId(node), is_available: world.rng.bool() });
+    Event::Ranked { service: ServiceId(1000 + service as u32), ranking: Ranking::new(ranked) }
 }
 
 /// One thing that goes wrong, or comes back: half of the time to a node that serves.
@@ -81,6 +95,14 @@ fn fault(world: &mut World, manners: Manners) {
             let is_available = world.rng.bool();
             world.event(node, Event::Available(is_available));
         }
+        13 if is_running => {
+            let is_drained = world.rng.bool();
+            world.event(node, Event::Drained(is_drained));
+        }
+        14 if is_running => {
+            let ranked = ranked(world, service);
+            world.event(node, ranked);
+        }
         _ if !is_running => world.start(node),
         _ => {}
     }
@@ -113,7 +135,7 @@ fn storm(shape: &Shape, seed: u64, manners: Manners, bug: Option<Bug>) -> World 
     world
 }
 
-/// Everything heals, everybody starts, and may take over.
+/// Everything heals and everybody starts. Who is short of resources may stay so, and whatever the lists said, they go on.
 fn settle(world: &mut World) {
     world.heal();
     world.network = Network::GOOD;
@@ -123,14 +145,17 @@ fn settle(world: &mut World) {
             world.start(node);
         }
         world.pause(node, 0);
-        world.event(node, Event::Available(true));
+        let is_available = world.rng.bool();
+        world.event(node, Event::Available(is_available));
+        world.event(node, Event::Drained(false));
     }
 }
 
 /// "With a majority of members alive some node does", and then nothing moves any more.
 fn assert_served_again(world: &mut World, seed: u64) {
     settle(world);
-    world.run_for(6 * LEASE);
+    // The last resort of a service comes a lease for each voter later, and for each candidate before it.
+    world.run_for(20 * LEASE);
     let moves = world.moves;
     for _ in 0..8 {
         world.run_for(LEASE / 8);
