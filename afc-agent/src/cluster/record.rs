@@ -5,7 +5,9 @@
 use afc_ebpf::identity::{NodeId, OwnerWord, ServiceId};
 use serde::{Deserialize, Serialize};
 
-use crate::engine::{availability::Reasons, priority::Headroom, view::Watch};
+pub use crate::engine::view::Watch;
+
+use crate::engine::{availability::Reasons, priority::Headroom};
 
 /// Holdings in one record, at most: what a node can hold.
 pub const MAX_HOLDINGS: usize = afc_ebpf::layout::MAX_HELD as usize;
