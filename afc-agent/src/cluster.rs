@@ -18,6 +18,8 @@ mod records;
 mod seal;
 mod snapshot;
 mod task;
+#[cfg(test)]
+mod tests;
 mod window;
 mod wire;
 

@@ -121,6 +121,8 @@ pub struct Controller {
     random: fastrand::Rng,
     counters: Arc<Counters>,
     peers: BTreeMap<NodeId, Peer>,
+    /// Nothing is to be repeated to any peer before this.
+    peers_due_ns: u64,
     records: Records,
     assembly: Assembly,
     own: Own,
@@ -146,6 +148,7 @@ impl Controller {
             random: fastrand::Rng::with_seed(randomness.seed),
             counters: Arc::default(),
             peers: setup.peers.iter().map(|(node, address)| (*node, greeted(*address))).collect(),
+            peers_due_ns: now_ns,
             records: Records::default(),
             assembly: Assembly::default(),
             own: Own::new(setup.incarnation),
@@ -161,9 +164,13 @@ impl Controller {
 
     /// Does what is due.
     pub fn handle_timeout(&mut self, now_ns: u64) {
-        self.greet(now_ns);
+        if self.peers_due_ns <= now_ns {
+            self.greet(now_ns);
+            self.repeat_records(now_ns);
+            let due = self.peers.values().flat_map(|peer| [peer.hello.due_ns(), peer.flood.due_ns()]);
+            self.peers_due_ns = due.flatten().min().unwrap_or(u64::MAX);
+        }
         self.publish_due(now_ns);
-        self.repeat_records(now_ns);
         self.expire_records(now_ns);
         self.interrogate(now_ns);
         self.repeat_commands(now_ns);
@@ -174,16 +181,14 @@ impl Controller {
         self.outputs.pop_front()
     }
 
-    /// When something is due.
+    /// Nothing is due before this.
     pub fn poll_timeout(&self) -> u64 {
-        let peers = self.peers.values().flat_map(|peer| [peer.hello.due_ns(), peer.flood.due_ns()]);
-        let rest = [
-            self.own.due_ns(),
-            self.records.next_expiry_ns(self.node),
-            self.exchange.due_ns(),
-            self.commands.due_ns(),
-        ];
-        peers.chain(rest).flatten().min().unwrap_or(u64::MAX)
+        let rest = [self.own.due_ns(), self.records.next_expiry_ns(), self.commands.due_ns()];
+        rest.into_iter()
+            .flatten()
+            .chain([self.peers_due_ns, self.exchange.due_ns()])
+            .min()
+            .unwrap_or(u64::MAX)
     }
 
     /// What is counted.
@@ -214,6 +219,12 @@ impl Controller {
             lists_differ: peers_with(|peer| peer.lists.is_alarm),
             discovery: self.discovery.clone(),
         }
+    }
+
+    /// This life of this controller.
+    #[cfg(test)]
+    pub(super) fn session_for_tests(&self) -> Session {
+        self.session
     }
 
     /// Seals and sends a message, if a session of the peer is known: without one it would not be taken.

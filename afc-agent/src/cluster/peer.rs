@@ -21,8 +21,8 @@ pub(super) struct Peer {
     pub(super) former: Option<Session>,
     /// Datagrams sent to it.
     pub(super) counter: u64,
-    /// The question that only a living session can answer.
-    pub(super) question: Option<Question>,
+    /// The question that only a living session can answer, and when it was first asked.
+    pub(super) question: Option<(Question, u64)>,
     /// Repeats the question while no session is known.
     pub(super) hello: Retry,
     /// How many Hellos of it are answered.
@@ -133,7 +133,7 @@ impl Retry {
 }
 
 /// A rate: so many at once, so many a second.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Copy, Debug, Default)]
 pub(super) struct Budget {
     /// When it would be full, were nothing more taken.
     full_ns: u64,
@@ -143,12 +143,6 @@ pub(super) struct Budget {
 const BUDGET: u64 = 8;
 /// One more after this.
 const BUDGET_REFILL_NS: u64 = 100_000_000;
-
-impl Default for Budget {
-    fn default() -> Self {
-        Self { full_ns: 0 }
-    }
-}
 
 impl Budget {
     /// Takes one, if there is one.

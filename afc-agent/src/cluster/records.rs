@@ -22,6 +22,8 @@ const GONE_NS: u64 = 5_000_000_000;
 pub(super) struct Records {
     kept: BTreeMap<NodeId, Kept>,
     gone: BTreeMap<NodeId, Gone>,
+    /// No record is older than one that was made then.
+    oldest_ns: Option<i64>,
     hash: Option<u64>,
 }
 
@@ -50,14 +52,15 @@ impl Records {
     /// Keeps a record that is newer than the one before.
     pub(super) fn put(&mut self, kept: Kept) {
         self.gone.remove(&kept.record.node);
+        self.oldest_ns = Some(self.oldest_ns.map_or(kept.made_ns, |oldest| oldest.min(kept.made_ns)));
         self.kept.insert(kept.record.node, kept);
         self.hash = None;
     }
 
-    /// The version of a node that is the newest here, even if it is gone.
-    pub(super) fn newest(&self, node: NodeId) -> Version {
+    /// The version of a node that is the newest here, even if it went a moment ago.
+    pub(super) fn newest(&self, node: NodeId, now_ns: u64) -> Version {
         let kept = self.kept.get(&node).map(|kept| kept.record.version);
-        let gone = self.gone.get(&node).map(|gone| gone.version);
+        let gone = self.gone.get(&node).filter(|gone| gone.until_ns > now_ns).map(|gone| gone.version);
         kept.max(gone).unwrap_or_default()
     }
 
@@ -71,7 +74,9 @@ impl Records {
 
     /// Removes what has aged out, but for `me`: this node knows its own state.
     pub(super) fn expire(&mut self, me: NodeId, now_ns: u64) -> Vec<NodeId> {
-        self.gone.retain(|_, gone| gone.until_ns > now_ns);
+        if self.next_expiry_ns().is_none_or(|expiry_ns| expiry_ns > now_ns) {
+            return Vec::new();
+        }
         let is_old =
             |(node, kept): &(&NodeId, &Kept)| **node != me && age_ns(kept.made_ns, now_ns) >= MAX_AGE_NS;
         let old: Vec<_> = self.kept.iter().filter(is_old).map(|(node, _)| *node).collect();
@@ -82,14 +87,15 @@ impl Records {
                 self.hash = None;
             }
         }
+        let others = self.kept.iter().filter(|(node, _)| **node != me);
+        self.oldest_ns = others.map(|(_, kept)| kept.made_ns).min();
         old
     }
 
-    /// When the next one ages out.
-    pub(super) fn next_expiry_ns(&self, me: NodeId) -> Option<u64> {
-        let others = self.kept.iter().filter(|(node, _)| **node != me);
-        let oldest = others.map(|(_, kept)| kept.made_ns).min()?;
-        Some(u64::try_from(oldest.saturating_add_unsigned(MAX_AGE_NS)).unwrap_or(0))
+    /// Nothing ages out before this.
+    pub(super) fn next_expiry_ns(&self) -> Option<u64> {
+        let expiry_ns = self.oldest_ns?.saturating_add_unsigned(MAX_AGE_NS);
+        Some(u64::try_from(expiry_ns).unwrap_or(0))
     }
 
     /// A hash over the nodes and versions of all records.
@@ -190,14 +196,15 @@ mod tests {
     fn a_record_ages_out_but_not_ones_own_and_is_not_taken_again_for_a_while() {
         let mut records = records([1, 2].into_iter());
         records.put(kept(3, 1, -10_000_000_000));
-        assert_eq!(records.next_expiry_ns(ME), Some(25_000_000_000));
+        assert_eq!(records.next_expiry_ns(), Some(25_000_000_000));
+        assert_eq!(records.expire(ME, 24_999_999_999), []);
         assert_eq!(records.expire(ME, 25_000_000_000), [NodeId(3)]);
         let before = records.hash();
         assert_eq!(records.expire(ME, MAX_AGE_NS), [NodeId(2)]);
         assert_ne!(records.hash(), before);
-        assert_eq!(records.newest(NodeId(2)).sequence, 1);
-        assert_eq!(records.expire(ME, MAX_AGE_NS + GONE_NS), []);
-        assert_eq!(records.newest(NodeId(2)), Version::default());
+        assert_eq!(records.newest(NodeId(2), MAX_AGE_NS + GONE_NS - 1).sequence, 1);
+        assert_eq!(records.newest(NodeId(2), MAX_AGE_NS + GONE_NS), Version::default());
+        assert_eq!(records.next_expiry_ns(), None);
     }
 
     #[test]

@@ -142,6 +142,10 @@ impl ClusterTask {
     pub async fn run(mut self) {
         let mut datagram = vec![0; MAX_DATAGRAM_BYTES + 1];
         let changes = self.changes.clone();
+        // Until tokio has seen the socket writable once, it would refuse to send.
+        if let Err(error) = self.socket.writable().await {
+            return warn!(%error, "the cluster controller's socket is gone");
+        }
         loop {
             self.carry_outputs();
             let due_ns = self.controller.poll_timeout();
@@ -168,6 +172,11 @@ impl ClusterTask {
                 () = sleep(pause) => self.controller.handle_timeout(clock::boottime_ns()),
             }
         }
+    }
+
+    #[cfg(test)]
+    pub(super) fn port(&self) -> u16 {
+        self.port
     }
 
     fn receive(&mut self, buffer: &mut [u8]) {

@@ -24,7 +24,7 @@ const INTERVAL_NS: u64 = 1_000_000_000;
 /// The next exchange after the first that found a difference; twice as long after each further.
 const GAP_FIRST_NS: u64 = 100_000_000;
 /// Between two exchanges with peers that have just been found.
-const START_PACE_NS: u64 = 50_000_000;
+const START_PACE_NS: u64 = 20_000_000;
 /// A record asked for is not asked for again, of anybody, before this.
 const REQUEST_PATIENCE_NS: u64 = 100_000_000;
 /// A peer is not sent pages again before this.
@@ -55,8 +55,8 @@ impl Exchange {
         }
     }
 
-    pub(super) fn due_ns(&self) -> Option<u64> {
-        Some(self.due_ns)
+    pub(super) fn due_ns(&self) -> u64 {
+        self.due_ns
     }
 
     pub(super) fn forget_request(&mut self, node: NodeId) {
@@ -157,7 +157,7 @@ impl Controller {
                 self.raise_above(version, now_ns);
             } else if self.peers.contains_key(&node)
                 && version.is_plausible()
-                && version > self.records.newest(node)
+                && version > self.records.newest(node, now_ns)
                 && self.exchange.requested.get(&node).is_none_or(|until_ns| *until_ns <= now_ns)
             {
                 self.exchange.requested.insert(node, now_ns + REQUEST_PATIENCE_NS);

@@ -134,15 +134,17 @@ impl Controller {
         if peer.session.is_none() || peer.acked >= newest || !has_record {
             return false;
         }
-        if peer.is_silent(now_ns) {
-            if peer.flood.is_off() {
-                peer.flood = Retry::after(now_ns, RETRANSMIT_SILENT_NS);
-            }
-            return false;
+        let is_silent = peer.is_silent(now_ns);
+        if !is_silent {
+            peer.flood = Retry::after(now_ns, RETRANSMIT_FIRST_NS);
+        } else if peer.flood.is_off() {
+            peer.flood = Retry::after(now_ns, RETRANSMIT_SILENT_NS);
         }
-        peer.flood = Retry::after(now_ns, RETRANSMIT_FIRST_NS);
-        self.send_own(node, now_ns);
-        true
+        self.peers_due_ns = self.peers_due_ns.min(peer.flood.due_ns().unwrap_or(u64::MAX));
+        if !is_silent {
+            self.send_own(node, now_ns);
+        }
+        !is_silent
     }
 
     /// Sends the newest own record again to who has not acknowledged it.
@@ -241,7 +243,7 @@ impl Controller {
         if age_ms >= MAX_AGE_NS / 1_000_000 {
             return Err(Counter::Aged);
         }
-        let newest = self.records.newest(node);
+        let newest = self.records.newest(node, now_ns);
         if newest >= version {
             if node == from {
                 self.send(from, Body::Ack(newest));

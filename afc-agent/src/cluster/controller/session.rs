@@ -19,6 +19,8 @@ use crate::cluster::{
 pub(super) const HELLO_FIRST_NS: u64 = 50_000_000;
 /// The longest.
 const HELLO_MOST_NS: u64 = 1_000_000_000;
+/// An answer that took longer proves nothing: somebody may have held it back.
+const QUESTION_NS: u64 = 5_000_000_000;
 
 impl Controller {
     /// Asks every peer that no session is known of, when it is time.
@@ -26,7 +28,7 @@ impl Controller {
         let due: Vec<_> =
             self.peers.iter().filter(|(_, peer)| peer.hello.is_due(now_ns)).map(|(node, _)| *node).collect();
         for node in due {
-            let question = self.question_of(node);
+            let question = self.question_of(node, now_ns);
             let Some(peer) = self.peers.get_mut(&node) else { continue };
             peer.hello = peer.hello.again(now_ns, HELLO_MOST_NS, &mut self.random);
             self.send_to_session(node, Session::UNKNOWN, Body::Hello { question, answer: NO_QUESTION });
@@ -35,7 +37,7 @@ impl Controller {
 
     /// Asks a peer whose session is not the one known, if its budget allows.
     pub(super) fn question(&mut self, node: NodeId, now_ns: u64) {
-        let question = self.question_of(node);
+        let question = self.question_of(node, now_ns);
         if self.peers.get_mut(&node).is_some_and(|peer| peer.hello_budget.take(now_ns)) {
             self.send_to_session(node, Session::UNKNOWN, Body::Hello { question, answer: NO_QUESTION });
         }
@@ -50,14 +52,15 @@ impl Controller {
     ) -> Result<(), Counter> {
         let Received { from, session, counter, ref sealed } = *received;
         let peer = self.peers.get_mut(&from).ok_or(Counter::Sender)?;
-        let is_answered =
-            answer != NO_QUESTION && peer.question == Some(answer) && sealed.echo == self.session;
+        let is_fresh =
+            |(asked, asked_ns): (Question, u64)| asked == answer && now_ns < asked_ns + QUESTION_NS;
+        let is_answered = peer.question.is_some_and(is_fresh) && sealed.echo == self.session;
         let mut taken = Ok(());
         if question != NO_QUESTION && !peer.hello_budget.take(now_ns) {
             taken = Err(Counter::HelloRate);
         } else if question != NO_QUESTION {
             let is_known = is_answered || peer.known_session() == Some(session);
-            let ours = if is_known { NO_QUESTION } else { self.question_of(from) };
+            let ours = if is_known { NO_QUESTION } else { self.question_of(from, now_ns) };
             self.send_to_session(from, session, Body::Hello { question: ours, answer: question });
         }
         // Afterwards, so that the other side can take what it is sent under the session that it has just learned.
@@ -68,10 +71,16 @@ impl Controller {
     }
 
     /// The outstanding question to a peer, or a new one.
-    fn question_of(&mut self, node: NodeId) -> Question {
-        let random = &mut self.random;
-        let new = || random.u64(1..).to_be_bytes();
-        self.peers.get_mut(&node).map_or(NO_QUESTION, |peer| *peer.question.get_or_insert_with(new))
+    fn question_of(&mut self, node: NodeId, now_ns: u64) -> Question {
+        let Some(peer) = self.peers.get_mut(&node) else { return NO_QUESTION };
+        if let Some((question, asked_ns)) = peer.question
+            && now_ns < asked_ns + QUESTION_NS
+        {
+            return question;
+        }
+        let question = self.random.u64(1..).to_be_bytes();
+        peer.question = Some((question, now_ns));
+        question
     }
 
     /// A session has proven to be alive: it knows nothing of what the one before it was told.
