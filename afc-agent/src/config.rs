@@ -187,6 +187,7 @@ fn read(root: &Section<'_>, base: &Path, host_name: &str) -> Option<Config> {
     let cluster_section = root.section("cluster");
     let cluster = settings::cluster(&cluster_section, base);
     let heartbeat = settings::heartbeat(&root.section("heartbeat"));
+    settings::check_ports(&cluster_section, &cluster, &heartbeat);
     let nodes = nodes::read(root);
     let agent = settings::agent(&root.section("agent"), base, host_name, &heartbeat, &nodes);
     let thresholds = settings::thresholds(root);

@@ -32,6 +32,8 @@ const MAX_FILE_BYTES: u64 = 4096;
 const OTHERS_MODE: u32 = 0o077;
 /// The HKDF purpose of the heartbeat's tag.
 const HEARTBEAT_PURPOSE: &[u8] = b"afc heartbeat v1";
+/// The HKDF purpose of the cluster controller's seal.
+const CONTROLLER_PURPOSE: &[u8] = b"afc controller v1";
 
 /// The live keys of the cluster; the first signs, all are accepted.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -115,6 +117,15 @@ impl ClusterKey {
             .expand_multi_info(&[HEARTBEAT_PURPOSE, context], &mut key);
         derived.expect("16 bytes are within HKDF's limit of 255 hashes");
         siphash::Key::from_bytes(key)
+    }
+
+    /// The key of the cluster controller's seal (XChaCha20-Poly1305), among nodes that agree on `context`.
+    pub fn controller(&self, context: &[u8]) -> [u8; SECRET_BYTES] {
+        let mut key = [0; SECRET_BYTES];
+        let derived = Hkdf::<Sha256>::new(None, &self.secret)
+            .expand_multi_info(&[CONTROLLER_PURPOSE, context], &mut key);
+        derived.expect("32 bytes are within HKDF's limit of 255 hashes");
+        key
     }
 }
 
@@ -265,6 +276,13 @@ mod tests {
                 0x78
             ])
         );
+    }
+
+    #[test]
+    fn the_controllers_key_is_hkdf_sha256_of_the_secret_and_the_context() {
+        // Computed like the one above.
+        let key = ClusterKeys::parse(A).unwrap().signing().controller(b"edge");
+        assert_eq!(key[..8], [0x72, 0x19, 0x06, 0x60, 0x05, 0xeb, 0x67, 0x0d]);
     }
 
     #[test]

@@ -20,6 +20,8 @@ pub struct ClusterConfig {
     pub key_file: PathBuf,
     /// What holds in a partition.
     pub safety: Safety,
+    /// The UDP port of the cluster controller.
+    pub port: u16,
     /// Membership generation.
     pub generation: u32,
 }

@@ -33,6 +33,8 @@ const MAX_AGENT_TIMEOUT: Duration = Duration::from_secs(60);
 const TIMEOUTS_PER_AGENT_TIMEOUT: u32 = 2;
 /// Bytes in the path of a Unix-domain socket, at most (`sockaddr_un` less the final zero).
 const MAX_SOCKET_PATH_BYTES: usize = 107;
+/// Where cluster controllers listen by default.
+const CONTROLLER_PORT: u16 = 7948;
 /// The first membership generation.
 const FIRST_GENERATION: u32 = 1;
 
@@ -42,10 +44,26 @@ pub(super) fn cluster(section: &Section<'_>, base: &Path) -> Option<ClusterConfi
     let fix = "add the path of the cluster's secret; `afc keygen PATH` makes one";
     let key_file = section.required("key_file", quantity::path, fix);
     let safety = section.optional("safety", quantity::safety).unwrap_or(Safety::Quorum);
+    let port = section.optional("port", quantity::port).unwrap_or(CONTROLLER_PORT);
     section.finish();
     let name = name?;
     let id = name_hash(&name);
-    Some(ClusterConfig { name, id, key_file: base.join(key_file?), safety, generation: FIRST_GENERATION })
+    let key_file = base.join(key_file?);
+    Some(ClusterConfig { name, id, key_file, safety, port, generation: FIRST_GENERATION })
+}
+
+/// Heartbeats and the cluster controller share a node's address, so they need two ports.
+pub(super) fn check_ports(
+    section: &Section<'_>,
+    cluster: &Option<ClusterConfig>,
+    heartbeat: &Option<HeartbeatConfig>,
+) {
+    if let (Some(cluster), Some(heartbeat)) = (cluster, heartbeat)
+        && cluster.port == heartbeat.port
+    {
+        let problem = format!("{} is heartbeat.port too", cluster.port);
+        section.error("port", Problem::new(problem, "write another port, the same on every node"));
+    }
 }
 
 /// `[heartbeat]`. `None` if its times are wrong, so that nothing is compared with them.

@@ -75,6 +75,7 @@ fn what_is_left_out_has_its_default() {
     assert_eq!(config.cluster.key_file, Path::new("/etc/afc/cluster.key"));
     assert_eq!(config.cluster.safety, Safety::Quorum);
     assert_eq!(config.heartbeat.port, 7947);
+    assert_eq!(config.cluster.port, 7948);
     assert_eq!(config.agent.agent_timeout, Duration::from_secs(3));
     assert_eq!(config.agent.bpf_dir, Path::new("/sys/fs/bpf"));
     assert_eq!(config.pin_dir(), Path::new("/sys/fs/bpf/afc-edge-n1"));
