@@ -12,6 +12,7 @@ mod services;
 mod settings;
 #[cfg(test)]
 mod tests;
+mod thresholds;
 mod voters;
 
 use std::{
@@ -24,8 +25,8 @@ use thiserror::Error;
 
 pub use diagnostic::{Diagnostic, Diagnostics, Severity};
 pub use model::{
-    AgentConfig, Amount, ClusterConfig, HealthCheck, HeartbeatConfig, NodeConfig, Primary, Ratio, Role,
-    Safety, ServiceConfig, Tasks, Thresholds, VirtualAddress, XdpMode,
+    AgentConfig, Amount, ClusterConfig, HealthCheck, HeartbeatConfig, ListMode, NodeConfig, Primary, Ratio,
+    Role, Safety, ServiceConfig, Tasks, Threshold, Thresholds, VirtualAddress, XdpMode,
 };
 
 use document::{Problem, Section, Source};
@@ -190,7 +191,7 @@ fn read(root: &Section<'_>, base: &Path, host_name: &str) -> Option<Config> {
     settings::check_ports(&cluster_section, &cluster, &heartbeat);
     let nodes = nodes::read(root);
     let agent = settings::agent(&root.section("agent"), base, host_name, &heartbeat, &nodes);
-    let thresholds = settings::thresholds(root);
+    let thresholds = thresholds::read(&root.section("thresholds"));
     let primary = settings::primary(root);
     let safety = cluster.as_ref().map(|cluster| cluster.safety);
     nodes::check_voters(root, &cluster_section, &nodes, safety.unwrap_or(Safety::Quorum));

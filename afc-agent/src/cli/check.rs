@@ -6,7 +6,7 @@ use super::{CliError, printed_or_unread};
 use crate::{
     config::{Checked, Config, Diagnostic, Severity},
     key::ClusterKeys,
-    state,
+    resources, state,
 };
 
 /// How findings are printed.
@@ -84,7 +84,28 @@ fn lacking(config: &Config) -> Vec<Lack> {
             format!("{} is in memory, so a reboot forgets what this node granted", state_dir.display());
         found.push(Lack { setting: "agent.state_dir", problem, fix: "name a directory on a disk" });
     }
+    found.extend(unmeasured(config));
     found
+}
+
+/// Where utilisation could not be read.
+fn unmeasured(config: &Config) -> impl Iterator<Item = Lack> {
+    let proc_root = &config.agent.proc_root;
+    let proc_lack = (!proc_root.join("meminfo").is_file()).then(|| Lack {
+        setting: "agent.proc_root",
+        problem: format!("there is no meminfo in {}", proc_root.display()),
+        fix: "name the mount point of a proc file system; this node would not know when it is short of anything",
+    });
+    let cgroup = config.agent.cgroup.as_deref().filter(|cgroup| !resources::is_cgroup(cgroup));
+    let cgroup_lack = cgroup.map(|cgroup| Lack {
+        setting: "agent.cgroup",
+        problem: match cgroup.is_dir() {
+            true => format!("{} is no cgroup v2", cgroup.display()),
+            false => format!("there is no directory {}", cgroup.display()),
+        },
+        fix: "name one below /sys/fs/cgroup, or leave it out to measure the whole machine",
+    });
+    proc_lack.into_iter().chain(cgroup_lack)
 }
 
 #[cfg(test)]
@@ -113,6 +134,35 @@ mod tests {
         );
         assert!(printed.ends_with("afc.toml: valid for node n1 (nodes: 5, services: 3)\n"), "{printed}");
         assert!(!checked(&EXAMPLE.replace("eth0", "lo"), Form::Text).0.contains("agent.interfaces"));
+    }
+
+    #[test]
+    fn places_without_figures_are_warned_of_on_their_lines() {
+        let measured = |proc_root: &str, cgroup: &str| {
+            let settings = format!("proc_root = \"{proc_root}\"\ncgroup = \"{cgroup}\"");
+            let (printed, result) = checked(&EXAMPLE.replace("proc_root = \"/proc\"", &settings), Form::Text);
+            assert!(result.is_ok(), "{result:?}");
+            printed
+        };
+        let dir = tempfile::tempdir().unwrap();
+        let here = dir.path().to_str().unwrap();
+        let printed = measured(here, "/no/such/cgroup");
+        assert!(
+            printed.contains(&format!("warning: agent.proc_root: there is no meminfo in {here}; name")),
+            "{printed}"
+        );
+        assert!(
+            printed.contains("warning: agent.cgroup: there is no directory /no/such/cgroup; name"),
+            "{printed}"
+        );
+        let line = 1 + EXAMPLE.lines().position(|line| line.starts_with("proc_root")).unwrap();
+        assert!(printed.contains(&format!("afc.toml:{line}: warning: agent.proc_root")), "{printed}");
+        assert!(
+            measured("/proc", here).contains(&format!("warning: agent.cgroup: {here} is no cgroup v2; name"))
+        );
+        std::fs::write(dir.path().join("cgroup.controllers"), "").unwrap();
+        let printed = measured("/proc", here);
+        assert!(!printed.contains("agent.proc_root") && !printed.contains("agent.cgroup"), "{printed}");
     }
 
     #[test]

@@ -22,6 +22,8 @@ pub struct ClusterConfig {
     pub safety: Safety,
     /// The UDP port of the cluster controller.
     pub port: u16,
+    /// Whether backup lists follow the cluster's state.
+    pub lists: ListMode,
     /// Membership generation.
     pub generation: u32,
 }
@@ -33,6 +35,16 @@ pub enum Safety {
     Quorum,
     /// Some owner while any node lives; two in a partition.
     BestEffort,
+}
+
+/// Whether backup lists follow the cluster's state.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum ListMode {
+    /// The best available backup first.
+    Adaptive,
+    /// The configured order, whoever is available: as in classic clusters.
+    Static,
 }
 
 /// How nodes watch each other.
@@ -67,6 +79,10 @@ pub struct AgentConfig {
     pub agent_timeout: Duration,
     /// Services that this node serves beyond its own, at most.
     pub capacity: u32,
+    /// Where its utilisation is read.
+    pub proc_root: PathBuf,
+    /// The cgroup v2 directory whose utilisation counts as this node's; the whole machine's without one.
+    pub cgroup: Option<PathBuf>,
 }
 
 /// How XDP is attached.
@@ -84,15 +100,26 @@ pub enum XdpMode {
 #[derive(Clone, Debug, PartialEq)]
 pub struct Thresholds {
     /// Less available memory than this.
-    pub memory_available: Option<Amount>,
+    pub memory_available: Option<Threshold<Amount>>,
     /// More CPU time used than this.
-    pub cpu: Option<Ratio>,
+    pub cpu: Option<Threshold<Ratio>>,
     /// More block I/O operations a second than this.
-    pub iops: Option<u64>,
+    pub iops: Option<Threshold<u64>>,
     /// A higher load average than this.
-    pub load: Option<f64>,
-    /// How long it must last.
+    pub load: Option<Threshold<f64>>,
+    /// How long it must last, in both directions.
     pub lasting: Duration,
+    /// Between two measurements.
+    pub interval: Duration,
+}
+
+/// A threshold with hysteresis.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Threshold<T> {
+    /// Beyond this the node is short.
+    pub enter: T,
+    /// On the better side of this it is no longer.
+    pub leave: T,
 }
 
 /// An amount of memory.

@@ -10,7 +10,7 @@ use std::{
 
 use toml::de::DeValue;
 
-use super::{Amount, Ratio, Safety, VirtualAddress, XdpMode, document::Problem};
+use super::{Amount, ListMode, Ratio, Safety, VirtualAddress, XdpMode, document::Problem};
 use crate::config::Role;
 
 /// Bytes in the name of a cluster, node or service, at most (a host name has 64).
@@ -65,6 +65,15 @@ pub(super) fn interface(value: &DeValue<'_>) -> Result<String, Problem> {
 /// A path; relative ones are resolved by the caller.
 pub(super) fn path(value: &DeValue<'_>) -> Result<PathBuf, Problem> {
     text(value).map(PathBuf::from)
+}
+
+/// A path from the root, so that it means the same wherever the file lies.
+pub(super) fn absolute_path(value: &DeValue<'_>) -> Result<PathBuf, Problem> {
+    let path = path(value)?;
+    if path.is_absolute() {
+        return Ok(path);
+    }
+    Err(Problem::new(format!("{path:?} is not an absolute path"), "write it out from the root, from / on"))
 }
 
 /// `true` or `false`.
@@ -248,6 +257,11 @@ pub(super) fn command(value: &DeValue<'_>) -> Result<Vec<String>, Problem> {
 /// `safety`.
 pub(super) fn safety(value: &DeValue<'_>) -> Result<Safety, Problem> {
     choice(value, &[("quorum", Safety::Quorum), ("best-effort", Safety::BestEffort)])
+}
+
+/// `lists`.
+pub(super) fn list_mode(value: &DeValue<'_>) -> Result<ListMode, Problem> {
+    choice(value, &[("adaptive", ListMode::Adaptive), ("static", ListMode::Static)])
 }
 
 /// `xdp_mode`.

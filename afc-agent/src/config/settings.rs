@@ -1,4 +1,4 @@
-//! Reads `[cluster]`, `[heartbeat]`, `[agent]`, `[thresholds]` and `[primary]`.
+//! Reads `[cluster]`, `[heartbeat]`, `[agent]` and `[primary]`.
 
 use std::{
     collections::BTreeMap,
@@ -15,7 +15,7 @@ use afc_ebpf::{
 use humantime::format_duration;
 
 use super::{
-    AgentConfig, ClusterConfig, HeartbeatConfig, Primary, Problem, Safety, Section, Thresholds, XdpMode,
+    AgentConfig, ClusterConfig, HeartbeatConfig, ListMode, Primary, Problem, Safety, Section, XdpMode,
     name_hash, nodes::NodeDraft, quantity,
 };
 
@@ -45,11 +45,12 @@ pub(super) fn cluster(section: &Section<'_>, base: &Path) -> Option<ClusterConfi
     let key_file = section.required("key_file", quantity::path, fix);
     let safety = section.optional("safety", quantity::safety).unwrap_or(Safety::Quorum);
     let port = section.optional("port", quantity::port).unwrap_or(CONTROLLER_PORT);
+    let lists = section.optional("lists", quantity::list_mode).unwrap_or(ListMode::Adaptive);
     section.finish();
     let name = name?;
     let id = name_hash(&name);
     let key_file = base.join(key_file?);
-    Some(ClusterConfig { name, id, key_file, safety, port, generation: FIRST_GENERATION })
+    Some(ClusterConfig { name, id, key_file, safety, port, lists, generation: FIRST_GENERATION })
 }
 
 /// Heartbeats and the cluster controller share a node's address, so they need two ports.
@@ -127,6 +128,8 @@ pub(super) fn agent(
     }
     let agent_timeout = agent_timeout(section, heartbeat);
     let capacity = capacity(section);
+    let proc_root = section.optional("proc_root", quantity::absolute_path);
+    let cgroup = section.optional("cgroup", quantity::absolute_path);
     section.finish();
     Some(AgentConfig {
         node: node?,
@@ -138,24 +141,9 @@ pub(super) fn agent(
         bpf_dir,
         agent_timeout: agent_timeout?,
         capacity,
+        proc_root: proc_root.unwrap_or(PathBuf::from("/proc")),
+        cgroup,
     })
-}
-
-/// `[thresholds]`.
-pub(super) fn thresholds(root: &Section<'_>) -> Thresholds {
-    let section = root.section("thresholds");
-    if root.has("thresholds") {
-        root.note("thresholds", "this version does not measure utilisation yet, so they have no effect");
-    }
-    let thresholds = Thresholds {
-        memory_available: section.optional("memory_available", quantity::amount),
-        cpu: section.optional("cpu", quantity::ratio),
-        iops: section.optional("iops", quantity::whole),
-        load: section.optional("load", quantity::positive),
-        lasting: section.optional("for", quantity::duration).unwrap_or(Duration::from_secs(2)),
-    };
-    section.finish();
-    thresholds
 }
 
 /// `[primary]`.

@@ -62,7 +62,11 @@ fn the_shipped_example_is_valid_and_says_every_setting() {
     let config = valid(EXAMPLE);
     assert_eq!(config.this_node().name, "n1");
     assert_eq!(config.heartbeat.timeout, Duration::from_millis(25));
-    assert_eq!(config.thresholds.memory_available, Some(Amount::Bytes(512 << 20)));
+    let memory = Threshold { enter: Amount::Bytes(512 << 20), leave: Amount::Bytes(640 << 20) };
+    assert_eq!(config.thresholds.memory_available, Some(memory));
+    assert_eq!(config.thresholds.cpu, Some(Threshold { enter: Ratio(0.85), leave: Ratio(0.75) }));
+    assert_eq!(config.thresholds.iops, Some(Threshold { enter: 20_000, leave: 18_000 }));
+    assert_eq!(config.thresholds.load, Some(Threshold { enter: 8.0, leave: 7.0 }));
     assert_eq!(config.services[0].candidates, [NodeId(1), NodeId(4), NodeId(5)]);
     assert_eq!(config.services[1].candidates, [NodeId(2), NodeId(4), NodeId(5)]);
     assert_eq!(config.services[0].voters.len(), 5);
@@ -74,6 +78,12 @@ fn what_is_left_out_has_its_default() {
     let config = valid(SMALL);
     assert_eq!(config.cluster.key_file, Path::new("/etc/afc/cluster.key"));
     assert_eq!(config.cluster.safety, Safety::Quorum);
+    assert_eq!(config.cluster.lists, ListMode::Adaptive);
+    assert_eq!(config.agent.proc_root, Path::new("/proc"));
+    assert_eq!(config.agent.cgroup, None);
+    assert_eq!(config.thresholds.memory_available, None);
+    assert_eq!(config.thresholds.lasting, Duration::from_secs(2));
+    assert_eq!(config.thresholds.interval, Duration::from_millis(500));
     assert_eq!(config.heartbeat.port, 7947);
     assert_eq!(config.cluster.port, 7948);
     assert_eq!(config.agent.agent_timeout, Duration::from_secs(3));
@@ -85,18 +95,39 @@ fn what_is_left_out_has_its_default() {
 }
 
 #[test]
+fn without_a_value_to_leave_at_it_is_a_tenth_better() {
+    let thresholds = |lines: &str| valid(&format!("{SMALL}[thresholds]\n{lines}")).thresholds;
+    let found = thresholds("memory_available = \"1000B\"\ncpu = \"80%\"\niops = 1000\nload = 5");
+    assert_eq!(found.memory_available.map(|memory| memory.leave), Some(Amount::Bytes(1100)));
+    assert!(found.cpu.is_some_and(|cpu| (cpu.leave.0 - 0.72).abs() < 1e-9), "{found:?}");
+    assert_eq!(found.iops.map(|iops| iops.leave), Some(900));
+    assert_eq!(found.load.map(|load| load.leave), Some(4.5));
+    for (enter, leave) in [(10.0, 0.11), (50.0, 0.55), (95.0, 0.955)] {
+        let found = thresholds(&format!("memory_available = \"{enter}%\"")).memory_available.unwrap().leave;
+        let Amount::Share(Ratio(found)) = found else { panic!("{found:?}") };
+        assert!((found - leave).abs() < 1e-9, "{enter} % {found}");
+    }
+}
+
+#[test]
+fn lists_stay_as_configured_where_that_is_wanted() {
+    let text = SMALL.replace("[heartbeat]", "lists = \"static\"\n[heartbeat]");
+    assert_eq!(valid(&text).cluster.lists, ListMode::Static);
+}
+
+#[test]
 fn what_this_version_does_not_act_on_is_noted_with_its_line() {
     let notes = check(EXAMPLE).diagnostics.only(Severity::Note);
     let settings: Vec<_> = notes.0.iter().map(|note| note.setting.as_str()).collect();
     let tasks = ["start", "stop", "check", "replay"].map(|key| format!("services[web-1].{key}"));
-    assert_eq!(settings[..3], ["agent.listen", "thresholds", "primary"]);
-    assert_eq!(settings[3..], tasks);
+    assert_eq!(settings[..2], ["agent.listen", "primary"]);
+    assert_eq!(settings[2..], tasks);
     for note in &notes.0 {
         let line = EXAMPLE.lines().nth(note.line - 1).unwrap();
         let key = note.setting.rsplit('.').next().unwrap();
         assert!(line.contains(key), "{note} points at {line:?}");
     }
-    assert!(notes.to_string().contains("note: thresholds: this version"));
+    assert!(notes.to_string().contains("note: primary: this version"));
 }
 
 #[test]

@@ -46,6 +46,7 @@ const LAYERS: [Layer; 3] = [
             "afc-agent/src/metrics",
             "afc-agent/src/network",
             "afc-agent/src/repository",
+            "afc-agent/src/resources",
             "afc-agent/src/service",
         ],
         forbidden: &["crate::agent"],
