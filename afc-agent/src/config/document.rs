@@ -110,6 +110,11 @@ impl<'t> Section<'t> {
         Self::new(source, Some(document), String::new(), 1)
     }
 
+    /// The text of the whole document.
+    pub(super) fn text(&self) -> &'t str {
+        self.source.text
+    }
+
     fn new(source: &'t Source<'t>, table: Option<&'t DeTable<'t>>, path: String, line: usize) -> Self {
         Self { source, table, path, line, taken: RefCell::default() }
     }
