@@ -4,6 +4,8 @@
 //! talk through two mailboxes. The order of the start is the order of the promise: the programs fence first, then the
 //! virtual IPs go on loopback, and the kernel answers probes last. A stop goes the other way round.
 
+mod disk;
+mod floors;
 mod notices;
 mod parts;
 mod restore;
@@ -87,6 +89,7 @@ impl Agent {
         let thread = thread::Builder::new().name("afc-fast".to_owned()).spawn(move || fast_path.run())?;
         let control = self.control.take().expect("the control socket is served once");
         let control = tokio::spawn(control.run(Arc::new(self.status_source())));
+        let floors = tokio::spawn(self.floor_task().run());
         #[cfg(feature = "trace")]
         let _tracer = tokio::spawn(trace::flush(self.datapath.tracer()?));
         info!(node = self.config.this_node().name, "ready");
@@ -100,7 +103,8 @@ impl Agent {
         if thread.join().is_err() {
             bail!("the fast path panicked after it had released everything");
         }
-        self.save_floors();
+        floors.abort();
+        self.save_floors().await;
         self.unfence().await?;
         info!("stopped");
         Ok(())
@@ -122,13 +126,13 @@ impl Agent {
                         Outcome::Stopped => return Ok(()),
                     }
                 }
+                Some(incident) = self.disk.incidents.recv() => self.report_incident(incident),
                 _ = terminate.recv() => return self.stop(&bell, &notices).await,
                 _ = interrupt.recv() => return self.stop(&bell, &notices).await,
                 _ = interval.tick() => {
                     self.datapath.check_attached()?;
                     self.datapath.refresh_interfaces()?;
                     self.fix_neighbours().await;
-                    self.retry_floors();
                     if thread.is_finished() && self.carry(&notices)? == Outcome::Running {
                         bail!("the fast path ended without a word");
                     }

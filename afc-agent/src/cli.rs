@@ -67,7 +67,7 @@ pub enum Command {
         afc status --socket /run/afc/edge.sock\n\nIn the table a backup is A (available) or N with its reasons."
     )]
     Status(Reading),
-    /// Show what happened on this node: the last 1024 state changes.
+    /// Show what happened on this node: the last 1024 state changes, those before a restart of the agent too.
     #[command(
         after_help = "Examples:\n  afc events\n  afc events --follow\n  afc events --json --after 40\n\n\
         With --json one object a line."

@@ -37,6 +37,8 @@ pub const DEFAULT_PATH: &str = "/etc/afc/afc.toml";
 /// A valid configuration.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Config {
+    /// The text that all of it was read from.
+    pub text: String,
     /// `[cluster]`.
     pub cluster: ClusterConfig,
     /// `[heartbeat]`.
@@ -199,6 +201,7 @@ fn read(root: &Section<'_>, base: &Path, host_name: &str) -> Option<Config> {
     let nodes = nodes::complete(nodes)?;
     let services = services::complete(&services, &nodes)?;
     Some(Config {
+        text: root.text().to_owned(),
         cluster: cluster?,
         heartbeat: heartbeat?,
         agent: agent?,

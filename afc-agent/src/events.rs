@@ -1,14 +1,15 @@
 //! What happened on this node, for `afc events`: a ring of the last state changes, each with an id that grows by one.
 //!
 //! Only state changes come here, never packets. The ring is bounded: when it is full the oldest event goes, and a
-//! reader that is too far behind is told how many it missed. What must survive a restart is in the system's log.
+//! reader that is too far behind is told how many it missed. It starts with what the repository kept of the agents
+//! before, and hands each event on to be kept; a SIGKILL loses those of the last moment, which are in the system's log.
 
 mod describe;
 
 use std::{
     collections::VecDeque,
     fmt,
-    sync::{Mutex, MutexGuard, PoisonError},
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
     time::SystemTime,
 };
 
@@ -23,7 +24,7 @@ pub const CAPACITY: usize = 1024;
 /// One event, as in JSON.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct EventRecord {
-    /// Its number since the agent started, from 1, without gaps.
+    /// Its number, from 1, without gaps, going on over restarts of the agent.
     pub id: u64,
     /// When, by the wall clock (RFC 3339, UTC): for people only.
     pub at: String,
@@ -95,6 +96,8 @@ pub enum EventKind {
     Doubt,
     /// Something that the agent needs failed.
     Fault,
+    /// What had failed works again.
+    Recovered,
 }
 
 impl EventKind {
@@ -115,6 +118,7 @@ impl EventKind {
             Self::Interface => "interface",
             Self::Doubt => "doubt",
             Self::Fault => "fault",
+            Self::Recovered => "recovered",
         }
     }
 }
@@ -135,19 +139,31 @@ pub struct EventBatch {
 }
 
 /// The last [`CAPACITY`] events. Shared by whoever reports and whoever reads.
-#[derive(Debug)]
 pub struct EventLog {
-    ring: Mutex<VecDeque<EventRecord>>,
+    ring: Mutex<VecDeque<Arc<EventRecord>>>,
     newest: watch::Sender<u64>,
+    keep: Box<dyn Fn(Arc<EventRecord>) + Send + Sync>,
 }
 
 impl Default for EventLog {
     fn default() -> Self {
-        Self { ring: Mutex::new(VecDeque::with_capacity(CAPACITY)), newest: watch::Sender::new(0) }
+        Self::going_on(Vec::new(), drop)
     }
 }
 
 impl EventLog {
+    /// Goes on after `past`, oldest first; each new event is handed to `keep`, in their order, which must not block.
+    pub fn going_on(
+        past: Vec<Arc<EventRecord>>,
+        keep: impl Fn(Arc<EventRecord>) + Send + Sync + 'static,
+    ) -> Self {
+        let newest = watch::Sender::new(past.last().map_or(0, |event| event.id));
+        let mut ring = VecDeque::with_capacity(CAPACITY);
+        ring.extend(past.into_iter().rev().take(CAPACITY));
+        ring.make_contiguous().reverse();
+        Self { ring: Mutex::new(ring), newest, keep: Box::new(keep) }
+    }
+
     /// Adds an event that happened at `boot_ns` by `CLOCK_BOOTTIME` and `at` by the wall clock; returns its id.
     pub fn push(&self, boot_ns: u64, at: SystemTime, happening: Happening) -> u64 {
         let mut ring = self.ring();
@@ -156,8 +172,10 @@ impl EventLog {
         }
         let id = *self.newest.borrow() + 1;
         let at = humantime::format_rfc3339_micros(at).to_string();
-        ring.push_back(EventRecord { id, at, boot_ns, happening });
+        let event = Arc::new(EventRecord { id, at, boot_ns, happening });
+        ring.push_back(Arc::clone(&event));
         // Under the lock, so that ids are in order; waiting readers find the event.
+        (self.keep)(event);
         self.newest.send_replace(id);
         id
     }
@@ -168,7 +186,7 @@ impl EventLog {
         let first = ring.front().map_or(0, |event| event.id);
         let missed = first.saturating_sub(after.saturating_add(1));
         let known = ring.partition_point(|event| event.id <= after);
-        EventBatch { events: ring.range(known..).cloned().collect(), missed }
+        EventBatch { events: ring.range(known..).map(|event| EventRecord::clone(event)).collect(), missed }
     }
 
     /// Wakes whoever waits for an id greater than the last it saw.
@@ -176,7 +194,7 @@ impl EventLog {
         self.newest.subscribe()
     }
 
-    fn ring(&self) -> MutexGuard<'_, VecDeque<EventRecord>> {
+    fn ring(&self) -> MutexGuard<'_, VecDeque<Arc<EventRecord>>> {
         // Every change is one push behind one pop, so a panic elsewhere left nothing half done.
         self.ring.lock().unwrap_or_else(PoisonError::into_inner)
     }
@@ -229,6 +247,21 @@ mod tests {
         assert!(!newest.has_changed().unwrap());
         log.push(0, SystemTime::UNIX_EPOCH, Happening::new(EventKind::Doubt, "x"));
         assert!(newest.has_changed().unwrap());
+    }
+
+    #[test]
+    fn ids_go_on_after_those_of_the_agent_before_and_each_event_is_handed_on() {
+        let past: Vec<_> = filled(CAPACITY as u64).after(0).events.into_iter().map(Arc::new).collect();
+        let (sender, kept) = std::sync::mpsc::channel();
+        let log = EventLog::going_on(past[4..].to_vec(), move |event| sender.send(event.id).unwrap());
+        assert_eq!(*log.subscribe().borrow(), CAPACITY as u64);
+        let event = |text: &str| Happening::new(EventKind::Recovered, text);
+        for n in 1..=6 {
+            assert_eq!(log.push(0, SystemTime::UNIX_EPOCH, event("x")), CAPACITY as u64 + n);
+        }
+        let batch = log.after(0);
+        assert_eq!((batch.events.len(), batch.missed, batch.events[0].id), (CAPACITY, 6, 7));
+        assert_eq!(kept.try_iter().collect::<Vec<_>>(), Vec::from_iter(1025..=1030));
     }
 
     #[test]

@@ -12,6 +12,7 @@ pub mod events;
 pub mod heartbeat;
 pub mod key;
 pub mod network;
+pub mod repository;
 pub mod resources;
 pub mod state;
 pub mod status;

@@ -1,10 +1,10 @@
-//! The state directory: what survives a restart of the agent and of the machine.
+//! The state directory: one agent a directory, and a number that grows with each of them.
 //!
-//! A lock (one agent a directory), the incarnation (design.md section 2, "One agent a host") and the floors of epochs.
-//! Everything here blocks on the disk, so nothing here is called from the fast path.
+//! A lock and the incarnation (design.md section 2, "One agent a host"). What else survives a restart is in the file of
+//! [`crate::repository`], which this directory holds. Everything here blocks on the disk, so nothing here is called
+//! from the fast path.
 
 mod file;
-mod floors;
 mod incarnation;
 mod lock;
 mod volatile;
@@ -19,7 +19,7 @@ use std::{
 use thiserror::Error;
 
 pub use file::WriteError;
-pub use floors::{Damage, Floor, FloorError, FloorStore, Loaded};
+pub(crate) use file::fix;
 pub use incarnation::IncarnationError;
 pub use lock::LockError;
 pub use volatile::is_volatile;
@@ -29,28 +29,42 @@ use lock::DirLock;
 /// The state directory of the one agent that may use it. Dropping it releases the lock.
 #[derive(Debug)]
 pub struct StateDir {
-    /// This agent's incarnation: greater than that of every agent before it.
-    pub incarnation: u64,
-    /// The floors of epochs.
-    pub floors: FloorStore,
-    /// What the floors said at start; [`Loaded::Lost`] and [`Loaded::Damaged`] are for people to know.
-    pub loaded: Loaded,
+    /// Whether an agent used it before: what tells a lost file from a first start.
+    pub history: History,
+    path: PathBuf,
     _lock: DirLock,
 }
 
+/// Whether an agent used a directory before.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum History {
+    /// None began an incarnation here.
+    FirstStart,
+    /// One did. In doubt one did.
+    UsedBefore,
+}
+
 impl StateDir {
-    /// Makes the directory if there is none, locks it, reads the floors and begins a new incarnation.
+    /// Makes the directory if there is none, and locks it.
     ///
     /// # Errors
-    /// Another agent uses it, or it cannot be read and written. Damaged content is no error: see [`Loaded`].
+    /// Another agent uses it, or it cannot be read and written.
     pub fn open(path: &Path) -> Result<Self, StateError> {
         let made = DirBuilder::new().recursive(true).mode(0o700).create(path);
         made.map_err(|source| StateError::Make { path: path.to_owned(), source })?;
         let lock = DirLock::take(path)?;
-        // Before the incarnation, whose file tells a lost file of floors from a first start.
-        let (floors, loaded) = FloorStore::open(path)?;
-        let incarnation = incarnation::begin(path)?;
-        Ok(Self { incarnation, floors, loaded, _lock: lock })
+        let was_used = path.join(incarnation::FILE).try_exists().unwrap_or(true);
+        let history = if was_used { History::UsedBefore } else { History::FirstStart };
+        Ok(Self { history, path: path.to_owned(), _lock: lock })
+    }
+
+    /// Begins an incarnation, greater than that of every agent before. Comes after the repository was opened: a crash
+    /// between the two must not look as if a file had been lost.
+    ///
+    /// # Errors
+    /// The disk failed.
+    pub fn begin_incarnation(&self) -> Result<u64, StateError> {
+        Ok(incarnation::begin(&self.path)?)
     }
 }
 
@@ -68,9 +82,6 @@ pub enum StateError {
     /// It could not be locked.
     #[error(transparent)]
     Lock(#[from] LockError),
-    /// The floors could not be read or written.
-    #[error(transparent)]
-    Floors(#[from] FloorError),
     /// The incarnation could not be read or written.
     #[error(transparent)]
     Incarnation(#[from] IncarnationError),
@@ -99,19 +110,21 @@ mod tests {
             if let Some(text) = damage {
                 std::fs::write(dir.path().join("incarnation"), text).unwrap();
             }
-            let incarnation = StateDir::open(dir.path()).unwrap().incarnation;
+            let incarnation = StateDir::open(dir.path()).unwrap().begin_incarnation().unwrap();
             assert!(incarnation > last, "{incarnation} after {last}");
             last = incarnation;
         }
     }
 
     #[test]
-    fn floors_lost_between_two_starts_are_told_from_a_first_start() {
+    fn a_directory_was_used_once_an_incarnation_began_in_it() {
         let dir = tempfile::tempdir().unwrap();
-        assert_eq!(StateDir::open(dir.path()).unwrap().loaded, Loaded::FirstStart);
-        assert_eq!(StateDir::open(dir.path()).unwrap().loaded, Loaded::Known);
-        std::fs::remove_file(dir.path().join("floors")).unwrap();
-        assert_eq!(StateDir::open(dir.path()).unwrap().loaded, Loaded::Lost);
+        assert_eq!(StateDir::open(dir.path()).unwrap().history, History::FirstStart);
+        let state = StateDir::open(dir.path()).unwrap();
+        assert_eq!(state.history, History::FirstStart);
+        state.begin_incarnation().unwrap();
+        drop(state);
+        assert_eq!(StateDir::open(dir.path()).unwrap().history, History::UsedBefore);
     }
 
     #[test]

@@ -2,11 +2,16 @@
 
 #![expect(clippy::unwrap_used, reason = "tests panic, they don't return Result")]
 
+#[path = "support/room.rs"]
+mod room;
+
 use std::{
     fs, os::unix::fs::PermissionsExt, os::unix::process::CommandExt, process::Command, time::Duration,
 };
 
 use afc_lab::{Lab, LabSpec, Scene, clock::now_ns, hold_for, ip, scene::IN_FLIGHT_NS, wait_for, xdp_pass};
+
+use room::Room;
 
 const SOON: Duration = Duration::from_secs(10);
 const NODE: &str = "n1";
@@ -86,6 +91,26 @@ fn a_key_that_is_no_key_is_refused() {
     let lab = lab();
     fs::write(lab.directory().join("cluster.key"), "too short\n").unwrap();
     assert_refused(&mut lab.agent_command(NODE).unwrap(), &["cluster.key"]);
+    assert_nothing_attached(&lab);
+}
+
+#[test]
+fn a_state_directory_without_room_is_refused() {
+    let lab = lab();
+    let room = Room::mount(&lab.directory().join(NODE).join("state"), 64);
+    room.fill();
+    assert_refused(&mut lab.agent_command(NODE).unwrap(), &["n1/state/", "make room on its file system"]);
+    assert_nothing_attached(&lab);
+    room.empty();
+}
+
+#[test]
+fn a_read_only_state_directory_is_refused() {
+    let lab = lab();
+    let state = lab.directory().join(NODE).join("state");
+    let _room = Room::mount(&state, 64);
+    room::mount("tmpfs", &state, None, libc::MS_REMOUNT | libc::MS_RDONLY);
+    assert_refused(&mut lab.agent_command(NODE).unwrap(), &["n1/state/", "mount it writable"]);
     assert_nothing_attached(&lab);
 }
 

@@ -1,17 +1,22 @@
 //! What the fast path reports: to the log, to the events, and to the disk.
 
-use std::time::SystemTime;
+use std::time::{Duration, SystemTime};
 
-use afc_ebpf::identity::{OwnerWord, ServiceId};
+use afc_ebpf::identity::OwnerWord;
 use anyhow::Result;
+use tokio::time::timeout;
 use tracing::{error, info, warn};
 
 use super::start::Agent;
 use crate::{
     clock,
-    events::{EventKind, Happening, describe},
-    heartbeat::mailbox::{Mailbox, Notice, Order},
+    events::{EventKind, EventLog, Happening, describe},
+    heartbeat::mailbox::{Mailbox, Notice},
+    repository::Incident,
 };
+
+/// How long a clean stop waits for the disk.
+const SAVE_LIMIT: Duration = Duration::from_secs(3);
 
 /// Whether the fast path goes on.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -31,7 +36,7 @@ impl Agent {
                     info!(kind = happening.kind.name(), "{}", happening.text);
                     self.events.push(at_ns, wall_clock_of(at_ns), happening);
                 }
-                Notice::ReserveFloor { service, counter } => self.reserve(service, counter),
+                Notice::ReserveFloor { service, counter } => self.floors.want(service, counter),
                 Notice::Stopped => return Ok(Outcome::Stopped),
                 Notice::Failed(reason) => {
                     error!(reason, "the fast path failed");
@@ -44,49 +49,47 @@ impl Agent {
 
     /// Adds an event that happens now.
     pub(super) fn report(&self, happening: Happening) {
-        if matches!(happening.kind, EventKind::Fault | EventKind::Doubt) {
-            warn!("{}", happening.text);
-        } else {
-            info!("{}", happening.text);
-        }
-        self.events.push(clock::boottime_ns(), SystemTime::now(), happening);
+        report(&self.events, happening);
     }
 
-    /// Makes a floor safe on disk, then lets the fast path use it. A failing disk leaves the floor where it is: this node
-    /// then grants and claims only what the floor covers.
-    fn reserve(&mut self, service: ServiceId, counter: u32) {
-        match self.state.floors.reserve(service, counter) {
-            Ok(()) => {
-                // The queue holds more orders than there are services, each with one reservation under way.
-                if self.orders.put(Order::FloorReserved { service, counter }).is_err() {
-                    error!(service = service.0, counter, "the fast path does not take its floor");
-                }
+    /// What happened to the repository's file.
+    pub(super) fn report_incident(&self, incident: Incident) {
+        self.report(match incident {
+            Incident::Failing(failure) => Happening::new(
+                EventKind::Fault,
+                format!(
+                    "{failure}. Until then nothing new is kept, and this node grants and claims only what its floors \
+                     cover"
+                ),
+            ),
+            Incident::Recovered => {
+                Happening::new(EventKind::Recovered, "the repository is written again, and holds everything")
             }
-            Err(failure) => {
-                self.report(Happening::new(EventKind::Fault, failure.to_string()));
-                self.failed_floors.insert(service, counter);
-            }
-        }
-    }
-
-    /// Tries the floors again that the disk did not take.
-    pub(super) fn retry_floors(&mut self) {
-        for (service, counter) in std::mem::take(&mut self.failed_floors) {
-            self.reserve(service, counter);
-        }
+            Incident::Rebuilt { kept, damage } => Happening::new(
+                EventKind::Fault,
+                format!(
+                    "the repository was damaged ({damage}) and is kept as {}: a new one is made with the same content",
+                    kept.display()
+                ),
+            ),
+        });
     }
 
     /// After a clean stop the floors are known exactly: nothing is granted or held any more. One that was lost with its
     /// disk and was not reserved since stays unknown.
-    pub(super) fn save_floors(&mut self) {
+    pub(super) async fn save_floors(&mut self) {
+        let known = self.disk.repository.floors();
         let floors: Vec<_> = (0..)
             .zip(&self.config.services)
             .map(|(index, service)| (service.id, OwnerWord(self.maps.record(index).floor)))
-            .filter(|(service, word)| !word.is_none() || self.state.floors.get(*service).is_some())
+            .filter(|(service, word)| !word.is_none() || known.get(*service).is_some())
             .collect();
-        if let Err(failure) = self.state.floors.save_exact(floors) {
-            warn!(%failure, "floors stay as reserved; owners will raise their epochs once");
-        }
+        let failure = match timeout(SAVE_LIMIT, self.disk.repository.save_exact(floors)).await {
+            Ok(Ok(())) => return,
+            Ok(Err(failure)) => failure.to_string(),
+            Err(_) => format!("the disk did not answer within {SAVE_LIMIT:?}"),
+        };
+        warn!(failure, "floors stay as reserved; owners will raise their epochs once");
     }
 
     pub(super) fn report_stopping(&self) {
@@ -94,8 +97,18 @@ impl Agent {
     }
 }
 
+/// Adds an event that happens now, to the events and to the log.
+pub(super) fn report(events: &EventLog, happening: Happening) {
+    if matches!(happening.kind, EventKind::Fault | EventKind::Doubt) {
+        warn!("{}", happening.text);
+    } else {
+        info!("{}", happening.text);
+    }
+    events.push(clock::boottime_ns(), SystemTime::now(), happening);
+}
+
 /// The wall clock when BOOTTIME was `at_ns`.
 fn wall_clock_of(at_ns: u64) -> SystemTime {
-    let ago = std::time::Duration::from_nanos(clock::boottime_ns().saturating_sub(at_ns));
+    let ago = Duration::from_nanos(clock::boottime_ns().saturating_sub(at_ns));
     SystemTime::now().checked_sub(ago).unwrap_or_else(SystemTime::now)
 }

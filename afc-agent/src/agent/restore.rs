@@ -8,15 +8,11 @@ use crate::{
     config::Config,
     datapath::FastMaps,
     engine::{Adopted, Floor, Restored},
-    state::{self, FloorStore},
+    repository::{self, Floors},
 };
 
 /// The words of the maps that this agent goes on with, as after a long pause.
-pub(super) fn adopted(
-    config: &Config,
-    maps: &FastMaps,
-    floors: &FloorStore,
-) -> Result<Restored, std::io::Error> {
+pub(super) fn adopted(config: &Config, maps: &FastMaps, floors: &Floors) -> Result<Restored, std::io::Error> {
     let mut adopted = Vec::with_capacity(config.services.len());
     for (index, service) in config.services.iter().enumerate() {
         let index = index as u32;
@@ -34,11 +30,7 @@ pub(super) fn adopted(
 }
 
 /// Only the floors; everything else is forgotten. `kept` are exact floors of maps that outlived their agent.
-pub(super) fn forgotten(
-    config: &Config,
-    floors: &FloorStore,
-    kept: &BTreeMap<ServiceId, OwnerWord>,
-) -> Restored {
+pub(super) fn forgotten(config: &Config, floors: &Floors, kept: &BTreeMap<ServiceId, OwnerWord>) -> Restored {
     Restored { floors: floors_of(config, floors, kept), adopted: None }
 }
 
@@ -48,14 +40,16 @@ pub(super) fn kept_floors(config: &Config, maps: &FastMaps) -> BTreeMap<ServiceI
     config.services.iter().enumerate().map(|(index, service)| (service.id, word((index, ())))).collect()
 }
 
-fn floors_of(config: &Config, floors: &FloorStore, exact: &BTreeMap<ServiceId, OwnerWord>) -> Vec<Floor> {
+fn floors_of(config: &Config, floors: &Floors, exact: &BTreeMap<ServiceId, OwnerWord>) -> Vec<Floor> {
     let floor = |service: ServiceId| {
         let kept = exact.get(&service).copied().filter(|word| !word.is_none());
         let (word, reserved) = match (kept, floors.get(service)) {
-            (Some(word), Some(state::Floor::Reserved(counter))) => (word, counter),
-            (Some(word), Some(state::Floor::Exact(_)) | None) => (word, word.epoch().counter()),
-            (None, Some(floor @ state::Floor::Reserved(counter))) => (floor.word(), counter),
-            (None, Some(floor @ state::Floor::Exact(_))) => (floor.word(), floor.word().epoch().counter()),
+            (Some(word), Some(repository::Floor::Reserved(counter))) => (word, counter),
+            (Some(word), Some(repository::Floor::Exact(_)) | None) => (word, word.epoch().counter()),
+            (None, Some(floor @ repository::Floor::Reserved(counter))) => (floor.word(), counter),
+            (None, Some(floor @ repository::Floor::Exact(_))) => {
+                (floor.word(), floor.word().epoch().counter())
+            }
             // Lost with its disk, and reported: the quarantine and the majority's records have to do.
             (None, None) => (OwnerWord::NONE, 0),
         };

@@ -7,11 +7,15 @@ use std::{
     sync::{Arc, Mutex},
 };
 
-use afc_ebpf::identity::{NodeId, OwnerWord, ServiceId};
+use afc_ebpf::identity::{NodeId, OwnerWord};
 use anyhow::{Context, Result, anyhow};
 use tracing::warn;
 
-use super::{parts, restore};
+use super::{
+    disk::Disk,
+    floors::{FloorTask, WantedFloors},
+    parts, restore,
+};
 use crate::{
     clock,
     config::{Config, ServiceConfig},
@@ -28,7 +32,6 @@ use crate::{
     },
     key::ClusterKeys,
     network::{Neighbour, Network, arp::GratuitousArp},
-    state::{Loaded, StateDir},
 };
 
 /// An agent whose fast path is ready to run.
@@ -36,7 +39,8 @@ pub(super) struct Agent {
     pub(super) config: Arc<Config>,
     pub(super) network: Network,
     pub(super) datapath: Datapath,
-    pub(super) state: StateDir,
+    pub(super) disk: Disk,
+    pub(super) floors: Arc<WantedFloors>,
     pub(super) events: Arc<EventLog>,
     pub(super) orders: Arc<Mailbox<Order>>,
     pub(super) notices: Arc<Mailbox<Notice>>,
@@ -44,7 +48,6 @@ pub(super) struct Agent {
     pub(super) maps: datapath::View,
     pub(super) control: Option<ControlServer>,
     pub(super) fast_path: Option<FastPath>,
-    pub(super) failed_floors: BTreeMap<ServiceId, u32>,
     neighbours: BTreeMap<NodeId, Neighbour>,
     pub(super) session: u64,
     pub(super) started_ns: u64,
@@ -59,7 +62,7 @@ struct Session {
 impl Agent {
     pub(super) async fn start(config: Arc<Config>) -> Result<Self> {
         let keys = ClusterKeys::load(&config.cluster.key_file)?;
-        let state = StateDir::open(&config.agent.state_dir)?;
+        let disk = Disk::open(&config.agent)?;
         let control = ControlServer::bind(&config.agent.control_socket)?;
         let network = Network::connect()?;
         for name in &config.agent.interfaces {
@@ -73,7 +76,7 @@ impl Agent {
             // Addresses that a dead agent left go before the fence changes that it left around them.
             network.set_virtual_ips(&BTreeSet::new()).await?;
         }
-        let restored = session.restore(&config, &keys, &mut datapath, &mut maps, &state)?;
+        let restored = session.restore(&config, &keys, &mut datapath, &mut maps, &disk)?;
         datapath.set_peers(&parts::peers(&config))?;
         datapath.set_addresses(&parts::addresses(&config))?;
         // The fence stands before any virtual IP is on loopback.
@@ -84,15 +87,15 @@ impl Agent {
         }
         let mut agent = Self {
             network,
-            state,
-            events: Arc::new(EventLog::default()),
+            events: Arc::clone(&disk.events),
+            disk,
+            floors: Arc::default(),
             orders: mailbox::orders()?,
             notices: mailbox::notices()?,
             view: Arc::new(Mutex::new(View::default())),
             maps: maps.view().clone(),
             control: Some(control),
             fast_path: None,
-            failed_floors: BTreeMap::new(),
             neighbours: BTreeMap::new(),
             session: session.id,
             started_ns: clock::boottime_ns(),
@@ -102,6 +105,7 @@ impl Agent {
         match agent.complete(maps, socket, &keys, restored).await {
             Ok(()) => {
                 agent.report_start(&session);
+                agent.disk.repository.put_configuration(&agent.config.text);
                 Ok(agent)
             }
             // What the agent before left running is left running, until its timeout.
@@ -216,20 +220,12 @@ impl Agent {
         self.datapath.detach().context("cannot detach the programs")
     }
 
+    /// What makes the floors safe that the fast path asks for.
+    pub(super) fn floor_task(&self) -> FloorTask {
+        FloorTask::new(Arc::clone(&self.floors), Arc::clone(&self.disk.repository), Arc::clone(&self.orders))
+    }
+
     fn report_start(&self, session: &Session) {
-        let floors = match &self.state.loaded {
-            Loaded::FirstStart | Loaded::Known => None,
-            Loaded::Lost => Some("the file of floors is gone".to_owned()),
-            Loaded::Damaged { kept, damage } => {
-                Some(format!("the file of floors is damaged ({damage}) and kept as {}", kept.display()))
-            }
-        };
-        if let Some(problem) = floors {
-            let text = format!(
-                "{problem}: until services move on, this node trusts the other voters' memory of their epochs"
-            );
-            self.report(Happening::new(EventKind::Fault, text));
-        }
         if session.is_adopted {
             self.report(Happening::new(
                 EventKind::Adopted,
@@ -265,11 +261,11 @@ impl Session {
         keys: &ClusterKeys,
         datapath: &mut Datapath,
         maps: &mut FastMaps,
-        state: &StateDir,
+        disk: &Disk,
     ) -> Result<Restored> {
         if self.is_adopted {
-            let restored = restore::adopted(config, maps, &state.floors)?;
-            maps.set_incarnation(state.incarnation);
+            let restored = restore::adopted(config, maps, &disk.repository.floors())?;
+            maps.set_incarnation(disk.incarnation);
             for (index, service) in config.services.iter().enumerate() {
                 rehold(maps, index as u32, service, &parts::others(config, service))?;
             }
@@ -280,9 +276,9 @@ impl Session {
         // Fences, and answers nobody yet.
         datapath.set_settings(&parts::settings(config, keys, 0))?;
         maps.clear()?;
-        maps.set_incarnation(state.incarnation);
+        maps.set_incarnation(disk.incarnation);
         datapath.set_services(&parts::indices(config))?;
-        Ok(restore::forgotten(config, &state.floors, &kept))
+        Ok(restore::forgotten(config, &disk.repository.floors(), &kept))
     }
 }
 

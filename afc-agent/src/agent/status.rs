@@ -48,7 +48,7 @@ impl Agent {
             events: Arc::clone(&self.events),
             interfaces: self.datapath.modes().to_vec(),
             session: self.session,
-            incarnation: self.state.incarnation,
+            incarnation: self.disk.incarnation,
             started_ns: self.started_ns,
         }
     }

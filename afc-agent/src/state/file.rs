@@ -44,7 +44,8 @@ pub(super) fn replace(dir: &Path, name: &str, text: &str) -> Result<(), WriteErr
     File::open(dir).and_then(|dir| dir.sync_all()).map_err(step("sync", dir))
 }
 
-fn fix(error: &io::Error) -> &'static str {
+/// What people can do about an error of the state directory's disk.
+pub(crate) fn fix(error: &io::Error) -> &'static str {
     const FIXES: [(io::ErrorKind, &str); 4] = [
         (io::ErrorKind::StorageFull, "make room on its file system"),
         (io::ErrorKind::QuotaExceeded, "make room on its file system"),

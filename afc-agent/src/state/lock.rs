@@ -8,6 +8,8 @@ use std::{
 
 use thiserror::Error;
 
+use super::file::fix;
+
 /// The lock's file; it holds the locker's process id, for people.
 const FILE: &str = "lock";
 /// A process id has fewer digits.
@@ -25,7 +27,7 @@ pub enum LockError {
         pid: String,
     },
     /// The file could not be opened, locked or written.
-    #[error("cannot lock the state directory with {}: {source}; let afc's user write there", path.display())]
+    #[error("cannot lock the state directory with {}: {source}; {}", path.display(), fix(source))]
     File {
         /// The file.
         path: PathBuf,
