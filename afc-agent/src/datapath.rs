@@ -240,15 +240,18 @@ impl Datapath {
         Arc::clone(&self.counters)
     }
 
-    /// Makes sure that every interface still has our XDP program.
+    /// Makes sure that every interface still has our programs.
     ///
     /// # Errors
     /// The interface is gone, or has another program or none: nothing fences it any more.
     pub fn check_attached(&self) -> Result<(), DatapathError> {
-        let id = self.object.xdp_id()?;
+        let xdp_id = self.object.id(name::XDP_PROGRAM)?;
+        let egress_id = self.object.id(name::EGRESS_PROGRAM)?;
         for interface in &self.modes {
             let link = Link::find(&interface.name)?;
-            if link.ifindex != interface.ifindex || link.xdp.is_none_or(|xdp| xdp.program_id != id) {
+            let has_xdp = link.xdp.is_some_and(|xdp| xdp.program_id == xdp_id);
+            let has_fence = egress::is_attached(&link, self.options.egress, egress_id)?;
+            if link.ifindex != interface.ifindex || !has_xdp || !has_fence {
                 return Err(DatapathError::Detached { name: interface.name.clone() });
             }
         }

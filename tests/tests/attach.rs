@@ -204,6 +204,18 @@ fn an_interface_that_is_no_longer_configured_is_detached() {
 }
 
 #[test]
+fn a_program_that_somebody_takes_off_is_missed() {
+    for hook in ["xdp-eth0", "egress-eth0"] {
+        let pair = Pair::new("missed");
+        let datapath = pair.open(&pair.options(&["eth0"])).expect("opened");
+        pair.node.inside(|| datapath.check_attached()).expect("both are there");
+        fs::remove_file(pin(pair.bpf.path(), hook)).expect("the link goes with its pin");
+        let missed = pair.node.inside(|| datapath.check_attached()).expect_err(hook);
+        assert!(matches!(&missed, DatapathError::Detached { name } if name == "eth0"), "{hook}: {missed}");
+    }
+}
+
+#[test]
 fn an_unknown_interface_is_named_and_leaves_nothing() {
     let pair = Pair::new("unknown");
     let error = pair.open(&pair.options(&["eth0", "nosuch"])).err().expect("refused");

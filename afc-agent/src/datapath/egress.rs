@@ -60,6 +60,17 @@ pub(super) fn detach_clsact(link: &Link) {
     }
 }
 
+/// Whether the program with this number still stands in the way of what leaves. A clsact filter is not looked for: only
+/// netlink knows of it, and whoever removes the qdisc removes other filters as well.
+pub(super) fn is_attached(link: &Link, hook: EgressHook, program_id: u32) -> Result<bool, DatapathError> {
+    if !hook.is_tcx() {
+        return Ok(true);
+    }
+    let queried = SchedClassifier::query_tcx(&link.name, TcAttachType::Egress);
+    let (_, programs) = queried.map_err(|source| refused(link, source))?;
+    Ok(programs.iter().any(|program| program.id() == program_id))
+}
+
 fn attach_tcx(program: &mut SchedClassifier, link: &Link, pin: &Path) -> Result<bool, DatapathError> {
     let refused = |source| refused(link, source);
     let pinned = syscall::pinned_link(pin).map_err(|source| DatapathError::pin(pin, source))?;

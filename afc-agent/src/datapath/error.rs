@@ -117,9 +117,9 @@ pub enum DatapathError {
         /// The interface.
         name: String,
     },
-    /// Our program was taken off an interface while the agent ran.
+    /// One of our programs was taken off an interface while the agent ran.
     #[error(
-        "interface {name} lost afc's XDP program: somebody detached it or made the interface anew; start afc again"
+        "interface {name} lost one of afc's programs: somebody detached it or made the interface anew; start afc again"
     )]
     Detached {
         /// The interface.

@@ -76,10 +76,10 @@ impl Object {
         program.try_into().map_err(|error| refused(name::EGRESS_PROGRAM, error))
     }
 
-    /// The kernel's number of the loaded XDP program.
-    pub(super) fn xdp_id(&self) -> Result<u32, DatapathError> {
-        let program = self.0.program(name::XDP_PROGRAM).expect("the object has it");
-        program.info().map(|info| info.id()).map_err(|error| refused(name::XDP_PROGRAM, error))
+    /// The kernel's number of a loaded program.
+    pub(super) fn id(&self, name: &'static str) -> Result<u32, DatapathError> {
+        let program = self.0.program(name).expect("the object has it");
+        program.info().map(|info| info.id()).map_err(|error| refused(name, error))
     }
 
     /// What reads the kernel's traces into this process's log.
