@@ -191,7 +191,7 @@ impl Engine {
             }
             Event::Drained(is_drained) => {
                 self.is_drained = is_drained;
-                self.leaving = None;
+                self.forget_stays();
             }
             Event::Ranked { service, ranking } => match self.services.find(service) {
                 Some(at) => self.services[at].rank(&ranking),

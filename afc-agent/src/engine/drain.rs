@@ -6,8 +6,12 @@ use super::{Engine, effect::DropCause, service::Stage, table::ServiceAt};
 
 /// How long a service that was given away is waited for before the next one goes: leases,
 const LEAVE_LEASES: u64 = 10;
-/// and at least this long. A taker that fails costs its service no more than this, again and again.
+/// and at least this long.
 const LEAVE_NS: u64 = 1_000_000_000;
+/// A service that nobody took stays for so long, and each further time twice as long,
+const STAY_NS: u64 = 2_000_000_000;
+/// up to this.
+const STAY_LONGEST_NS: u64 = 300_000_000_000;
 
 /// A service on its way to another node.
 #[derive(Clone, Copy, Debug)]
@@ -21,8 +25,11 @@ impl Engine {
         if !self.is_drained || self.is_leaving(now_ns) {
             return;
         }
-        self.leaving =
-            self.services.places().find(|at| self.can_leave(*at)).map(|at| Leaving { at, since_ns: now_ns });
+        self.leaving = self
+            .services
+            .places()
+            .find(|at| self.can_leave(*at, now_ns))
+            .map(|at| Leaving { at, since_ns: now_ns });
         if let Some(leaving) = self.leaving {
             self.drop_holding(leaving.at, DropCause::Drained, now_ns);
         }
@@ -38,9 +45,27 @@ impl Engine {
         })
     }
 
-    fn can_leave(&self, at: ServiceAt) -> bool {
+    /// A drained node had to take a service itself, back from takers that seemed ready: it does not try that again soon.
+    pub(super) fn stay(&mut self, at: ServiceAt, now_ns: u64) {
+        if self.is_drained {
+            let service = &mut self.services[at];
+            service.stay_ns = service.stay_ns.saturating_mul(2).clamp(STAY_NS, STAY_LONGEST_NS);
+            service.stay_until_ns = now_ns.saturating_add(service.stay_ns);
+        }
+    }
+
+    /// A drain that begins or ends forgets who failed to take over before.
+    pub(super) fn forget_stays(&mut self) {
+        self.leaving = None;
+        for service in self.services.rows_mut() {
+            (service.stay_ns, service.stay_until_ns) = (0, 0);
+        }
+    }
+
+    fn can_leave(&self, at: ServiceAt, now_ns: u64) -> bool {
         let service = &self.services[at];
-        service.holding.is_some_and(|holding| holding.stage == Stage::Owner)
+        now_ns >= service.stay_until_ns
+            && service.holding.is_some_and(|holding| holding.stage == Stage::Owner)
             && service
                 .ranking
                 .as_slice()

@@ -66,6 +66,7 @@ impl Engine {
         service.trial = None;
         service.vacant_since_ns = None;
         self.count_held();
+        self.stay(at, now_ns);
         self.outbox.push(Effect::Hold { service: id, epoch, leases: Leases::Fresh });
         self.send_claim(at, 0);
         self.report(Report::Claimed { service: id, epoch, cause });

@@ -30,8 +30,10 @@ pub(super) struct Node {
     pub(super) pages: usize,
     /// Grants that wait for the next PROBE of each page: they answer that page's last REPLY, once.
     pub(super) grants: Vec<Grants>,
-    /// How often it is probed.
+    /// How often it is probed,
     pub(super) rate: Rate,
+    /// and was in the round before.
+    pub(super) rate_before: Rate,
 }
 
 /// Grants for one REPLY.
@@ -65,6 +67,7 @@ impl Node {
             pages: 1,
             grants: vec![Grants::default(); PAGES_MAX],
             rate: Rate::Never,
+            rate_before: Rate::Never,
         }
     }
 

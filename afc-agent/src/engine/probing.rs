@@ -14,7 +14,7 @@ use super::{
     record,
     service::Stage,
     setup::Role,
-    suspicion::Verdict,
+    suspicion::{Liveness, Verdict},
     table::{NodeAt, ServiceAt},
 };
 
@@ -93,6 +93,7 @@ impl Engine {
 
     fn rate_all(&mut self) {
         for node in self.nodes.rows_mut() {
+            node.rate_before = node.rate;
             node.rate = match (self.role, node.role) {
                 (Role::Gateway, Role::Member) => Rate::Tenth,
                 (
@@ -106,6 +107,12 @@ impl Engine {
                 self.rate_service(at);
             }
         }
+        // What was known of a node when it was last probed says nothing of it now.
+        for node in self.nodes.rows_mut() {
+            if node.rate_before == Rate::Never && node.rate != Rate::Never {
+                node.liveness = Liveness::new();
+            }
+        }
     }
 
     /// The holder by the record, by listing and by announcement; and the candidates that would take over.
@@ -113,7 +120,8 @@ impl Engine {
         let service = &self.services[at];
         let holders = [OwnerWord(service.record.word), service.holder, service.owner];
         let ranking = service.ranking;
-        for candidate in ranking.as_slice().iter().filter(|candidate| candidate.is_available) {
+        let is_first = self.probe_rounds < FIRST_ROUNDS;
+        for candidate in ranking.as_slice().iter().filter(|candidate| candidate.is_available || is_first) {
             let Some(node) = self.nodes.find(candidate.node) else {
                 continue;
             };

@@ -34,6 +34,8 @@ impl Service {
             trial: None,
             vacant_since_ns: None,
             not_before_ns: 0,
+            stay_ns: 0,
+            stay_until_ns: 0,
             handed_back_ns: None,
         }
     }

@@ -41,6 +41,9 @@ pub(super) struct Service {
     pub(super) vacant_since_ns: Option<u64>,
     /// "A random time" after an own failure.
     pub(super) not_before_ns: u64,
+    /// For how long a drained node keeps it that had to take it back, and until when.
+    pub(super) stay_ns: u64,
+    pub(super) stay_until_ns: u64,
     /// When it was last handed back to its home.
     pub(super) handed_back_ns: Option<u64>,
 }

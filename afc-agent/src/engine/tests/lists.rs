@@ -104,6 +104,45 @@ fn a_drained_node_keeps_what_nobody_else_can_serve() {
 }
 
 #[test]
+fn a_drained_node_that_nobody_relieves_tries_less_and_less_often() {
+    for seed in SEEDS {
+        let mut world = World::settled(&Shape::five(), seed);
+        // Their kernels answer that they are available, and their agents are too starved to claim.
+        world.pause(4, 2_500 * MS);
+        world.pause(5, 2_500 * MS);
+        world.event(1, Event::Drained(true));
+        let (mut outages, mut was_served) = (0, true);
+        for _ in 0..1_200 {
+            world.run_for(2 * MS);
+            let is_served = world.server(0).is_some();
+            outages += u32::from(was_served && !is_served);
+            was_served = is_served;
+        }
+        assert_eq!(world.broken, None, "seed {seed}");
+        assert!((1..=2).contains(&outages), "seed {seed}: {outages} outages in 2.4 s");
+    }
+}
+
+#[test]
+fn a_node_that_is_probed_again_is_judged_anew() {
+    for seed in SEEDS {
+        let mut world = World::settled(&Shape::five(), seed);
+        for service in 0..3 {
+            rank(&mut world, service, &[4, -5]);
+        }
+        world.run_for(100 * MS);
+        world.power_off(5);
+        world.run_for(100 * MS);
+        for service in 0..3 {
+            rank(&mut world, service, &[4, 5]);
+        }
+        let watch = |world: &World| world.engine(2).nodes().nth(4).unwrap().watch;
+        let heard = world.run_until(100 * MS, |world| watch(world).is_some());
+        assert_eq!(watch(&world), Some(Watch::Suspected), "seed {seed}: {heard:?}");
+    }
+}
+
+#[test]
 fn only_holders_and_available_backups_are_probed() {
     for seed in SEEDS {
         let mut world = World::settled(&Shape::five(), seed);
