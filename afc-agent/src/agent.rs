@@ -4,8 +4,10 @@
 //! talk through two mailboxes. The order of the start is the order of the promise: the programs fence first, then the
 //! virtual IPs go on loopback, and the kernel answers probes last. A stop goes the other way round.
 
+mod discovery;
 mod disk;
 mod floors;
+mod lists;
 mod notices;
 mod parts;
 mod restore;
@@ -26,7 +28,8 @@ use std::{
 use anyhow::{Context, Result, bail};
 use tokio::{
     io::unix::AsyncFd,
-    signal::unix::{SignalKind, signal},
+    signal::unix::{Signal, SignalKind, signal},
+    task::JoinSet,
     time::timeout,
 };
 use tracing::{error, info, warn};
@@ -59,9 +62,30 @@ pub fn run(config: Config) -> Result<()> {
         .build()
         .context("cannot start the tokio runtime")?;
     runtime.block_on(async {
+        // Before anything is attached: a signal that comes during the start ends the agent cleanly after it.
+        let signals = Signals::listen()?;
         let agent = Agent::start(Arc::new(config)).await?;
-        agent.serve().await
+        agent.serve(signals).await
     })
+}
+
+/// What asks the agent to end.
+struct Signals {
+    terminate: Signal,
+    interrupt: Signal,
+}
+
+impl Signals {
+    fn listen() -> io::Result<Self> {
+        Ok(Self { terminate: signal(SignalKind::terminate())?, interrupt: signal(SignalKind::interrupt())? })
+    }
+
+    async fn asked(&mut self) {
+        tokio::select! {
+            _ = self.terminate.recv() => {}
+            _ = self.interrupt.recv() => {}
+        }
+    }
 }
 
 /// A service manager that does not listen is no reason to stop serving.
@@ -84,18 +108,20 @@ fn start_log() {
 }
 
 impl Agent {
-    async fn serve(mut self) -> Result<()> {
+    async fn serve(mut self, mut signals: Signals) -> Result<()> {
         let fast_path = self.fast_path.take().expect("the fast path is started once");
         let thread = thread::Builder::new().name("afc-fast".to_owned()).spawn(move || fast_path.run())?;
         let control = self.control.take().expect("the control socket is served once");
-        let control = tokio::spawn(control.run(Arc::new(self.status_source())));
-        let floors = tokio::spawn(self.floor_task().run());
+        let mut tasks = JoinSet::new();
+        self.start_discovery(&mut tasks);
+        tasks.spawn(self.floor_task().run());
+        tasks.spawn(control.run(Arc::new(self.status_source())));
         #[cfg(feature = "trace")]
         let _tracer = tokio::spawn(trace::flush(self.datapath.tracer()?));
         info!(node = self.config.this_node().name, "ready");
         tell_systemd(Progress::Ready);
-        let outcome = self.watch(&thread).await;
-        control.abort();
+        let outcome = self.watch(&thread, &mut tasks, &mut signals).await;
+        tasks.shutdown().await;
         if outcome.is_err() {
             self.abandon(&thread).await;
         }
@@ -103,7 +129,6 @@ impl Agent {
         if thread.join().is_err() {
             bail!("the fast path panicked after it had released everything");
         }
-        floors.abort();
         self.save_floors().await;
         self.unfence().await?;
         info!("stopped");
@@ -111,11 +136,14 @@ impl Agent {
     }
 
     /// Carries notices until the fast path has ended.
-    async fn watch(&mut self, thread: &thread::JoinHandle<()>) -> Result<()> {
+    async fn watch(
+        &mut self,
+        thread: &thread::JoinHandle<()>,
+        tasks: &mut JoinSet<()>,
+        signals: &mut Signals,
+    ) -> Result<()> {
         let notices = Arc::clone(&self.notices);
         let bell = notices.async_bell()?;
-        let mut terminate = signal(SignalKind::terminate())?;
-        let mut interrupt = signal(SignalKind::interrupt())?;
         let mut interval = tokio::time::interval(WATCH_INTERVAL);
         loop {
             tokio::select! {
@@ -127,8 +155,12 @@ impl Agent {
                     }
                 }
                 Some(incident) = self.disk.incidents.recv() => self.report_incident(incident),
-                _ = terminate.recv() => return self.stop(&bell, &notices).await,
-                _ = interrupt.recv() => return self.stop(&bell, &notices).await,
+                // None of them ends by itself while all is well; whoever starts the agent again moves nothing.
+                Some(ended) = tasks.join_next() => {
+                    ended.context("a task of the agent panicked")?;
+                    bail!("a task of the agent ended by itself; its last words are in the log");
+                }
+                () = signals.asked() => return self.stop(&bell, &notices).await,
                 _ = interval.tick() => {
                     self.datapath.check_attached()?;
                     self.datapath.refresh_interfaces()?;

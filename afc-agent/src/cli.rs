@@ -10,7 +10,7 @@ use thiserror::Error;
 
 use crate::{
     config::{self, Config, ConfigError},
-    control::client::ClientError,
+    control::{Duty, client::ClientError},
     key::{self, KeygenError},
 };
 
@@ -82,6 +82,52 @@ pub enum Command {
         /// Go on with each new event.
         #[arg(long, short)]
         follow: bool,
+    },
+    /// Show every node's backups, best first, as the agent has them.
+    #[command(
+        after_help = "Examples:\n  afc lists\n  afc lists --json | jq '.lists[] | {node, backups}'\n  afc lists --follow\n\n\
+        A column for each node: its state, A (available) or N (not) with its reasons, and its backups below. Every node \
+        computes the same lists; `digest` tells whether it did."
+    )]
+    Lists {
+        /// How to read.
+        #[command(flatten)]
+        reading: Reading,
+        /// Go on with each new version.
+        #[arg(long, short)]
+        follow: bool,
+    },
+    /// Explain why each backup of a service stands where it stands: which threshold, since when.
+    #[command(
+        after_help = "Examples:\n  afc explain web-1\n  afc explain web-1 --json | jq '.candidates[].why'"
+    )]
+    Explain {
+        /// The service.
+        service: String,
+        /// How to read.
+        #[command(flatten)]
+        reading: Reading,
+    },
+    /// Drain a node: it takes nothing over any more, and gives away what others can serve.
+    #[command(
+        after_help = "Examples:\n  afc drain n4\n  afc drain n1 --json\n\nAny node's agent passes it on. A drained node \
+        stays so across restarts, until `afc undrain`. What nobody else can serve stays where it is."
+    )]
+    Drain {
+        /// The node.
+        node: String,
+        /// How to read.
+        #[command(flatten)]
+        reading: Reading,
+    },
+    /// Put a drained node back into service; services stay where they are, but for those with `preempt`.
+    #[command(after_help = "Examples:\n  afc undrain n4")]
+    Undrain {
+        /// The node.
+        node: String,
+        /// How to read.
+        #[command(flatten)]
+        reading: Reading,
     },
 }
 
@@ -162,6 +208,13 @@ where
         Command::Events { reading, after, follow } => {
             read::events(&reading, read::From { after, follow }, &mut out)
         }
+        Command::Lists { reading, follow } => {
+            let span = if follow { read::Span::Follow } else { read::Span::Now };
+            read::lists(&reading, span, &mut out)
+        }
+        Command::Explain { service, reading } => read::explain(&reading, &service, &mut out),
+        Command::Drain { node, reading } => read::set_duty(&reading, &node, Duty::Drained, &mut out),
+        Command::Undrain { node, reading } => read::set_duty(&reading, &node, Duty::InService, &mut out),
     }
 }
 
@@ -217,6 +270,9 @@ mod tests {
             &["afc", "status", "--jason"],
             &["afc", "status", "--socket", "a", "--config", "b"],
             &["afc", "events", "--after", "x"],
+            &["afc", "explain"],
+            &["afc", "drain"],
+            &["afc", "lists", "n4"],
         ] {
             assert_eq!(Cli::try_parse_from(arguments).unwrap_err().exit_code(), 2, "{arguments:?}");
         }

@@ -8,7 +8,11 @@ pub mod server;
 
 use serde::{Deserialize, Serialize};
 
-use crate::{events::EventBatch, status::Status};
+use crate::{
+    events::EventBatch,
+    lists::{Explanation, ListMatrix},
+    status::Status,
+};
 
 /// Where the socket is by default.
 pub const DEFAULT_SOCKET: &str = "/run/afc/afc.sock";
@@ -30,6 +34,36 @@ pub enum Request {
         #[serde(default)]
         follow: bool,
     },
+    /// Every node's backups.
+    Lists {
+        /// Go on with each new version until the client hangs up.
+        #[serde(default)]
+        follow: bool,
+    },
+    /// Why each candidate of a service stands where it stands.
+    Explain {
+        /// The service.
+        service: String,
+    },
+    /// Let a node take nothing over any more, and give away what it serves.
+    Drain {
+        /// The node.
+        node: String,
+    },
+    /// Let it take over again.
+    Undrain {
+        /// The node.
+        node: String,
+    },
+}
+
+/// What an operator asks of a node.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Duty {
+    /// To take services over.
+    InService,
+    /// To take nothing over, and to give away what it serves.
+    Drained,
 }
 
 /// The answer.
@@ -40,6 +74,12 @@ pub enum Response {
     Status(Box<Status>),
     /// To [`Request::Events`].
     Events(EventBatch),
+    /// To [`Request::Lists`].
+    Lists(Box<ListMatrix>),
+    /// To [`Request::Explain`].
+    Explanation(Box<Explanation>),
+    /// What was asked for is done; what that means.
+    Done(String),
     /// The request was refused; why, and what to do.
     Error(String),
 }
@@ -56,6 +96,15 @@ mod tests {
             (r#"{"command":"events","follow":true}"#, Some(Request::Events { after: 0, follow: true })),
             (r#"{"command":"events","since":5}"#, None),
             (r#"{"command":"events","after":-1}"#, None),
+            (r#"{"command":"lists"}"#, Some(Request::Lists { follow: false })),
+            (r#"{"command":"lists","follow":true}"#, Some(Request::Lists { follow: true })),
+            (
+                r#"{"command":"explain","service":"web-1"}"#,
+                Some(Request::Explain { service: "web-1".to_owned() }),
+            ),
+            (r#"{"command":"explain"}"#, None),
+            (r#"{"command":"drain","node":"n4"}"#, Some(Request::Drain { node: "n4".to_owned() })),
+            (r#"{"command":"undrain","node":"n4"}"#, Some(Request::Undrain { node: "n4".to_owned() })),
             (r#"{"command":"reboot"}"#, None),
             ("", None),
         ] {

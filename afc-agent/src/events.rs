@@ -90,6 +90,10 @@ pub enum EventKind {
     TwoAnnouncers,
     /// A voter refused this node.
     Refused,
+    /// A node became available as a backup, or ceased to be.
+    Availability,
+    /// The backups of a service stand in another order, or one became available or ceased to be.
+    Lists,
     /// An interface came up or went down, or XDP was attached to it.
     Interface,
     /// The clock jumped or the machine was suspended: all leases were given up.
@@ -115,6 +119,8 @@ impl EventKind {
             Self::OwnerChanged => "owner_changed",
             Self::TwoAnnouncers => "two_announcers",
             Self::Refused => "refused",
+            Self::Availability => "availability",
+            Self::Lists => "lists",
             Self::Interface => "interface",
             Self::Doubt => "doubt",
             Self::Fault => "fault",

@@ -10,7 +10,10 @@ use std::{
 };
 
 use afc_ebpf::identity::ServiceId;
-use tokio::{sync::Notify, time::timeout};
+use tokio::{
+    sync::Notify,
+    time::{sleep, timeout},
+};
 use tracing::{error, info};
 
 use crate::{
@@ -77,7 +80,13 @@ impl FloorTask {
                 continue;
             }
             match self.repository.reserve_all(floors.clone()).await {
-                Ok(()) => self.tell(floors),
+                Ok(()) => {
+                    let untold = self.tell(floors);
+                    if !untold.is_empty() {
+                        self.wanted.put(untold);
+                        sleep(RETRY).await;
+                    }
+                }
                 // The repository reports it, once.
                 Err(PutError::Disk(_)) => {
                     self.wanted.put(floors);
@@ -92,13 +101,12 @@ impl FloorTask {
         }
     }
 
-    fn tell(&self, floors: BTreeMap<ServiceId, u32>) {
-        for (service, counter) in floors {
-            // The queue holds more orders than there are services, each with one reservation under way.
-            if self.orders.put(Order::FloorReserved { service, counter }).is_err() {
-                error!(service = service.0, counter, "the fast path does not take its floor");
-            }
-        }
+    /// Tells the fast path; gives back what it does not take just now, when a busy machine lets orders pile up.
+    fn tell(&self, floors: BTreeMap<ServiceId, u32>) -> BTreeMap<ServiceId, u32> {
+        let is_untold = |&(service, counter): &(ServiceId, u32)| {
+            self.orders.put(Order::FloorReserved { service, counter }).is_err()
+        };
+        floors.into_iter().filter(is_untold).collect()
     }
 }
 

@@ -37,6 +37,7 @@ impl Agent {
                     self.events.push(at_ns, wall_clock_of(at_ns), happening);
                 }
                 Notice::ReserveFloor { service, counter } => self.floors.want(service, counter),
+                Notice::Viewed => self.discovery.viewed.notify_one(),
                 Notice::Stopped => return Ok(Outcome::Stopped),
                 Notice::Failed(reason) => {
                     error!(reason, "the fast path failed");

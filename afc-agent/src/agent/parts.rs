@@ -188,7 +188,7 @@ pub(super) fn contacts(config: &Config, maps: &datapath::View) -> Vec<Contact> {
     config.nodes.iter().filter(|node| node.id != config.agent.node).map(contact).collect()
 }
 
-fn engine_role(role: Role) -> engine::Role {
+pub(super) fn engine_role(role: Role) -> engine::Role {
     match role {
         Role::Member => engine::Role::Member,
         Role::Witness => engine::Role::Witness,

@@ -12,6 +12,7 @@ use anyhow::{Context, Result, anyhow};
 use tracing::warn;
 
 use super::{
+    discovery::Discovery,
     disk::Disk,
     floors::{FloorTask, WantedFloors},
     parts, restore,
@@ -41,6 +42,7 @@ pub(super) struct Agent {
     pub(super) datapath: Datapath,
     pub(super) disk: Disk,
     pub(super) floors: Arc<WantedFloors>,
+    pub(super) discovery: Discovery,
     pub(super) events: Arc<EventLog>,
     pub(super) orders: Arc<Mailbox<Order>>,
     pub(super) notices: Arc<Mailbox<Notice>>,
@@ -69,6 +71,7 @@ impl Agent {
             network.link(name).await?;
         }
         let socket = bind(&config)?;
+        let discovery = Discovery::bind(&config, &keys, disk.incarnation)?;
         let mut datapath = Datapath::load(&parts::options(&config))?;
         let session = Session::choose(&config, &datapath, &keys)?;
         let mut maps = datapath.take_fast()?;
@@ -90,6 +93,7 @@ impl Agent {
             events: Arc::clone(&disk.events),
             disk,
             floors: Arc::default(),
+            discovery,
             orders: mailbox::orders()?,
             notices: mailbox::notices()?,
             view: Arc::new(Mutex::new(View::default())),
@@ -169,6 +173,7 @@ impl Agent {
             agent_timeout_ns: config.agent.agent_timeout.as_nanos() as u64,
             interval: config.heartbeat.interval,
             tally: Tally::default(),
+            has_news: false,
         };
         // What a new session forgets is forgotten before the kernel speaks for it.
         fast_path.settle()?;

@@ -3,27 +3,38 @@
 use std::{
     collections::BTreeMap,
     sync::{Arc, Mutex, PoisonError},
+    time::Duration,
 };
 
 use afc_ebpf::{
     identity::{Epoch, NodeId},
     rtt,
 };
+use tokio::sync::watch;
 
-use super::start::Agent;
+use super::{
+    lists::{self, Board, Posted},
+    start::Agent,
+};
 use crate::{
     clock,
+    cluster::{ClusterHandle, Command, assessment::NodeAssessment},
     config::{Config, NodeConfig, Role, Safety, ServiceConfig},
-    control::server::StatusSource,
+    control::{Duty, server::ControlSource},
     datapath::{self, Counters, InterfaceMode, Mode},
-    engine::view::{HolderState, NodeView, ServiceView},
+    engine::view::{HolderState, NodeView, ServiceView, Watch},
     events::EventLog,
     heartbeat::{scheduling::SchedulingClass, view::View},
+    lists::{Explanation, ListMatrix},
+    repository::Repository,
     status::{
         BackupStatus, HeartbeatCount, NodeStatus, RoundTrip, Scheduling, ServiceState, ServiceStatus, Status,
-        UnavailableReason, XdpAttachment,
+        UnavailableReason, Utilization, XdpAttachment,
     },
 };
+
+/// How long another node may take for a command: less than the client waits.
+const COMMAND_PATIENCE: Duration = Duration::from_secs(4);
 
 /// Everything a status is made from. Shared with the control socket.
 pub(super) struct AgentStatus {
@@ -36,6 +47,9 @@ pub(super) struct AgentStatus {
     pub(super) session: u64,
     pub(super) incarnation: u64,
     pub(super) started_ns: u64,
+    pub(super) board: Arc<Board>,
+    pub(super) cluster: ClusterHandle,
+    pub(super) repository: Arc<Repository>,
 }
 
 impl Agent {
@@ -50,13 +64,50 @@ impl Agent {
             session: self.session,
             incarnation: self.disk.incarnation,
             started_ns: self.started_ns,
+            board: Arc::clone(&self.discovery.board),
+            cluster: self.discovery.cluster.clone(),
+            repository: Arc::clone(&self.disk.repository),
         }
     }
 }
 
-impl StatusSource for AgentStatus {
+impl ControlSource for AgentStatus {
     fn events(&self) -> &EventLog {
         &self.events
+    }
+
+    fn lists(&self) -> ListMatrix {
+        lists::matrix(&self.config, &self.board.posted())
+    }
+
+    fn subscribe_lists(&self) -> watch::Receiver<u64> {
+        self.board.versions()
+    }
+
+    fn explain(&self, service: &str) -> Result<Explanation, String> {
+        let explained = lists::explanation(&self.config, &self.board.posted(), service, clock::boottime_ns());
+        explained.ok_or_else(|| {
+            let known: Vec<_> = self.config.services.iter().map(|known| known.name.as_str()).collect();
+            format!("there is no service {service:?}: name one of {}", known.join(", "))
+        })
+    }
+
+    async fn set_duty(&self, node: &str, duty: Duty) -> Result<String, String> {
+        let members: Vec<_> = self.config.nodes.iter().filter(|known| known.role == Role::Member).collect();
+        let Some(known) = members.iter().find(|known| known.name == node) else {
+            let names: Vec<_> = members.iter().map(|known| known.name.as_str()).collect();
+            return Err(format!("there is no member {node:?}: name one of {}", names.join(", ")));
+        };
+        let drained = duty == Duty::Drained;
+        let command = Command::Drain { node: known.id, drained };
+        let done = self.cluster.command(known.id, command, COMMAND_PATIENCE).await;
+        done.map_err(|error| format!("{node} did not take it: {error}"))?;
+        Ok(match duty {
+            Duty::Drained => {
+                format!("{node} takes nothing over any more, and gives away what others can serve")
+            }
+            Duty::InService => format!("{node} is in service again"),
+        })
     }
 
     fn status(&self) -> Status {
@@ -64,6 +115,7 @@ impl StatusSource for AgentStatus {
         self.refresh_leases(&mut view);
         let now_ns = clock::boottime_ns();
         let config = &self.config;
+        let posted = self.board.posted();
         let remaining = |until_ns: u64| until_ns.saturating_sub(now_ns) as f64 / 1e6;
         Status {
             node: config.this_node().name.clone(),
@@ -76,8 +128,12 @@ impl StatusSource for AgentStatus {
                 .iter()
                 .map(|interface| (interface.name.clone(), attachment(interface.mode)))
                 .collect(),
-            nodes: config.nodes.iter().map(|node| self.node(node, &view, now_ns)).collect(),
-            services: config.services.iter().map(|service| self.service(service, &view, now_ns)).collect(),
+            nodes: config.nodes.iter().map(|node| self.node(node, &view, &posted, now_ns)).collect(),
+            services: config
+                .services
+                .iter()
+                .map(|service| self.service(service, &view, &posted, now_ns))
+                .collect(),
             version: env!("CARGO_PKG_VERSION").to_owned(),
             safety: safety(config.cluster.safety).to_owned(),
             scheduling: scheduling(view.class),
@@ -107,7 +163,7 @@ impl AgentStatus {
         view.lowest_lease_until_ns = owned.map(|seen| seen.lease_until_ns).min();
     }
 
-    fn node(&self, node: &NodeConfig, view: &View, now_ns: u64) -> NodeStatus {
+    fn node(&self, node: &NodeConfig, view: &View, posted: &Posted, now_ns: u64) -> NodeStatus {
         let seen = view.nodes.iter().find(|seen| seen.id == node.id);
         let is_me = node.id == self.config.agent.node;
         let round_trips = self.maps.round_trips(node.id);
@@ -116,8 +172,10 @@ impl AgentStatus {
         let heard_ns = self.maps.heard(node.id).heard_ns;
         let silence_ms = (!is_me && heard_ns != 0).then(|| now_ns.saturating_sub(heard_ns) as f64 / 1e6);
         let heartbeats = view.heartbeats.iter().find(|(other, _)| *other == node.id);
-        let alive = seen.is_some_and(|seen| is_alive(seen, silence_ms, &self.config));
-        let reasons = reasons(node.role, seen.filter(|_| alive));
+        let assessed = posted.assessment.nodes.get(&node.id);
+        let alive = seen.is_some_and(|seen| is_alive(seen, silence_ms, assessed, &self.config));
+        let reasons = reasons(node.role, seen.filter(|_| alive), assessed);
+        let state = posted.records.get(&node.id).map(|known| &known.record.state);
         NodeStatus {
             name: node.name.clone(),
             id: node.id.0,
@@ -126,7 +184,12 @@ impl AgentStatus {
             available: node.role == Role::Member && reasons.is_empty(),
             reasons,
             rtt_us,
-            utilization: None,
+            utilization: state.and_then(|state| state.utilization).map(|used| Utilization {
+                cpu: used.cpu,
+                memory_available_bytes: used.memory_available_bytes,
+                iops: used.iops,
+                load: used.load,
+            }),
             address: node.address.to_string(),
             silence_ms,
             heartbeats: heartbeats
@@ -134,13 +197,17 @@ impl AgentStatus {
         }
     }
 
-    fn service(&self, service: &ServiceConfig, view: &View, now_ns: u64) -> ServiceStatus {
+    fn service(&self, service: &ServiceConfig, view: &View, posted: &Posted, now_ns: u64) -> ServiceStatus {
         let seen = view.services.iter().find(|seen| seen.id == service.id);
         let name = |node: NodeId| self.config.node_name(node);
         let owner = seen.map(|seen| seen.owner).filter(|word| word.owner().is_some());
-        let backups = service.candidates.iter().skip(1).filter_map(|id| self.config.node(*id));
+        // In the order of the lists, once there are lists.
+        let listed: Vec<_> = match posted.lists.service(service.id) {
+            Some(list) => list.backups.iter().map(|backup| backup.node).collect(),
+            None => service.candidates.iter().skip(1).copied().collect(),
+        };
         let backup = |node: &NodeConfig| {
-            let status = self.node(node, view, now_ns);
+            let status = self.node(node, view, posted, now_ns);
             BackupStatus { node: status.name, available: status.available, reasons: status.reasons }
         };
         ServiceStatus {
@@ -149,7 +216,7 @@ impl AgentStatus {
             owner: owner.map(|word| name(word.owner())),
             epoch: owner.map_or(0, |word| word.epoch().counter()),
             addresses: service.addresses.iter().map(ToString::to_string).collect(),
-            backups: backups.map(backup).collect(),
+            backups: listed.into_iter().filter_map(|id| self.config.node(id)).map(backup).collect(),
             state: seen.map_or(ServiceState::Unowned, |seen| state(seen, now_ns)),
             lease_remaining_ms: seen
                 .filter(|seen| seen.state != HolderState::Idle && seen.state != HolderState::Asking)
@@ -161,6 +228,7 @@ impl AgentStatus {
         let kernel = self.counters.read().unwrap_or_default();
         let mut counters: BTreeMap<_, _> =
             kernel.into_iter().map(|(reason, count)| (reason.name().to_owned(), count)).collect();
+        let (discovery, disk) = (&self.cluster.snapshot().discovery, self.repository.stats());
         let agent = [
             ("agent_refused_datagrams", view.tally.refused_datagrams),
             ("agent_send_errors", view.tally.send_errors),
@@ -174,29 +242,56 @@ impl AgentStatus {
             ("engine_unexpected", view.ignored.unexpected),
             ("engine_dropped_messages", view.ignored.dropped_messages),
             ("engine_late_ticks", view.ignored.late_ticks),
+            ("lists_differing", self.board.posted().differing.len() as u64),
+            ("discovery_acknowledged", discovery.buckets.iter().sum()),
+            ("discovery_worst_ns", discovery.worst_ns),
+            ("repository_bytes", disk.file_bytes),
+            ("repository_commits", disk.commits),
+            ("repository_failed_commits", disk.failed_commits),
+            ("repository_worst_sync_ns", disk.worst_sync.as_nanos() as u64),
+            ("repository_damaged_files", disk.damaged_files),
+            ("repository_set_aside", disk.set_aside),
         ];
-        counters.extend(agent.map(|(name, count)| (name.to_owned(), count)));
+        let controller = self.cluster.counters().iter();
+        counters.extend(agent.into_iter().chain(controller).map(|(name, count)| (name.to_owned(), count)));
         counters
     }
 }
 
-/// Nobody probes witnesses and gateways: they live as long as they are heard.
-fn is_alive(seen: &NodeView, silence_ms: Option<f64>, config: &Config) -> bool {
-    let is_probed = match config.node(seen.id).map(|node| node.role) {
-        Some(Role::Member) => true,
-        Some(Role::Witness | Role::Gateway) | None => false,
-    };
+/// What heartbeats say of those that this node probes. Of the others, what it hears of their own probes, and what the
+/// cluster makes of them: they live as long as somebody hears them.
+fn is_alive(
+    seen: &NodeView,
+    silence_ms: Option<f64>,
+    assessed: Option<&NodeAssessment>,
+    config: &Config,
+) -> bool {
     let limit_ms = config.agent.agent_timeout.as_secs_f64() * 1e3;
-    seen.is_alive || (!is_probed && silence_ms.is_some_and(|silence_ms| silence_ms < limit_ms))
+    let is_heard = || silence_ms.is_some_and(|silence_ms| silence_ms < limit_ms);
+    let is_known = || assessed.is_some_and(|node| node.version.is_some() && !node.is_dead());
+    match seen.watch {
+        Some(Watch::Alive) => true,
+        Some(Watch::Suspected) => false,
+        None => seen.is_alive || is_heard() || is_known(),
+    }
 }
 
-/// Why a node is not available; `seen` is nothing for one that does not live.
-fn reasons(role: Role, seen: Option<&NodeView>) -> Vec<UnavailableReason> {
-    match seen {
-        None => vec![UnavailableReason::Dead],
-        Some(seen) if role != Role::Member || seen.is_available => Vec::new(),
-        Some(seen) if seen.is_draining => vec![UnavailableReason::Drained],
-        Some(_) => vec![UnavailableReason::Serving],
+/// Why a node is not available; `seen` is nothing for one that does not live. Until its record has come, its heartbeats
+/// say.
+fn reasons(role: Role, seen: Option<&NodeView>, assessed: Option<&NodeAssessment>) -> Vec<UnavailableReason> {
+    let Some(seen) = seen else {
+        return vec![UnavailableReason::Dead];
+    };
+    if role != Role::Member {
+        return Vec::new();
+    }
+    if let Some(node) = assessed.filter(|node| node.version.is_some()) {
+        return node.reasons.without(UnavailableReason::Dead).iter().collect();
+    }
+    match (seen.is_available, seen.is_draining) {
+        (true, _) => Vec::new(),
+        (false, true) => vec![UnavailableReason::Drained],
+        (false, false) => vec![UnavailableReason::Serving],
     }
 }
 

@@ -10,8 +10,9 @@ use serde::Serialize;
 use super::{CliError, Reading, printed_or_unread};
 use crate::{
     config::Config,
-    control::{DEFAULT_SOCKET, client::Client},
+    control::{DEFAULT_SOCKET, Duty, client::Client},
     events::EventBatch,
+    lists::ListMatrix,
 };
 
 /// `afc status`.
@@ -19,6 +20,15 @@ pub(super) fn status(reading: &Reading, out: &mut impl Write) -> Result<(), CliE
     let status = Client::connect(&socket(reading)?)?.status()?;
     let printed = if reading.json { writeln!(out, "{}", json(&status)) } else { write!(out, "{status}") };
     printed_or_unread(printed)
+}
+
+/// How much of what changes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Span {
+    /// As it is.
+    Now,
+    /// And each new version.
+    Follow,
 }
 
 /// Which events.
@@ -42,9 +52,51 @@ pub(super) fn events(reading: &Reading, from: From, out: &mut impl Write) -> Res
         out.flush()
     };
     if from.follow {
-        return Ok(client.follow(from.after, show)?);
+        return Ok(client.follow_events(from.after, show)?);
     }
     printed_or_unread(show(&client.events(from.after)?))
+}
+
+/// `afc lists`.
+pub(super) fn lists(reading: &Reading, span: Span, out: &mut impl Write) -> Result<(), CliError> {
+    let client = Client::connect(&socket(reading)?)?;
+    let mut show = |lists: &ListMatrix| -> io::Result<()> {
+        if reading.json {
+            writeln!(out, "{}", json(lists))?
+        } else {
+            writeln!(out, "{lists}")?
+        }
+        out.flush()
+    };
+    match span {
+        Span::Now => printed_or_unread(show(&client.lists()?)),
+        Span::Follow => Ok(client.follow_lists(show)?),
+    }
+}
+
+/// `afc explain`.
+pub(super) fn explain(reading: &Reading, service: &str, out: &mut impl Write) -> Result<(), CliError> {
+    let explanation = Client::connect(&socket(reading)?)?.explain(service)?;
+    printed_or_unread(if reading.json {
+        writeln!(out, "{}", json(&explanation))
+    } else {
+        write!(out, "{explanation}")
+    })
+}
+
+/// `afc drain` and `afc undrain`.
+pub(super) fn set_duty(
+    reading: &Reading,
+    node: &str,
+    duty: Duty,
+    out: &mut impl Write,
+) -> Result<(), CliError> {
+    let done = Client::connect(&socket(reading)?)?.set_duty(node, duty)?;
+    printed_or_unread(if reading.json {
+        writeln!(out, "{}", json(&serde_json::json!({ "done": done })))
+    } else {
+        writeln!(out, "{done}")
+    })
 }
 
 fn socket(reading: &Reading) -> Result<PathBuf, CliError> {

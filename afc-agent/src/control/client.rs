@@ -9,8 +9,12 @@ use std::{
 
 use thiserror::Error;
 
-use super::{Request, Response};
-use crate::{events::EventBatch, status::Status};
+use super::{Duty, Request, Response};
+use crate::{
+    events::EventBatch,
+    lists::{Explanation, ListMatrix},
+    status::Status,
+};
 
 /// An agent that takes longer is not well.
 const TIMEOUT: Duration = Duration::from_secs(5);
@@ -76,53 +80,97 @@ impl Client {
     ///
     /// # Errors
     /// There was no answer, or another.
-    pub fn status(mut self) -> Result<Status, ClientError> {
-        self.send(&Request::Status)?;
-        match self.receive()? {
-            Some(Response::Status(status)) => Ok(*status),
-            Some(Response::Error(refusal)) => Err(ClientError::Refused(refusal)),
-            Some(Response::Events(_)) => Err(ClientError::Mismatch),
-            None => Err(self.talk(io::ErrorKind::UnexpectedEof.into())),
-        }
+    pub fn status(self) -> Result<Status, ClientError> {
+        self.ask(
+            &Request::Status,
+            |response| {
+                if let Response::Status(status) = response { Some(*status) } else { None }
+            },
+        )
     }
 
     /// What happened after an event.
     ///
     /// # Errors
     /// There was no answer, or another.
-    pub fn events(mut self, after: u64) -> Result<EventBatch, ClientError> {
-        self.send(&Request::Events { after, follow: false })?;
-        self.receive_events()?.ok_or_else(|| self.talk(io::ErrorKind::UnexpectedEof.into()))
+    pub fn events(self, after: u64) -> Result<EventBatch, ClientError> {
+        self.ask(&Request::Events { after, follow: false }, events)
     }
 
     /// Gives `show` what happened and then what happens, until it fails or the agent ends.
     ///
     /// # Errors
     /// The agent refused, or the conversation broke. That the agent ended is none.
-    pub fn follow(
-        mut self,
+    pub fn follow_events(
+        self,
         after: u64,
-        mut show: impl FnMut(&EventBatch) -> io::Result<()>,
+        show: impl FnMut(&EventBatch) -> io::Result<()>,
     ) -> Result<(), ClientError> {
-        self.send(&Request::Events { after, follow: true })?;
+        self.follow(&Request::Events { after, follow: true }, events, show)
+    }
+
+    /// Every node's backups.
+    ///
+    /// # Errors
+    /// There was no answer, or another.
+    pub fn lists(self) -> Result<ListMatrix, ClientError> {
+        self.ask(&Request::Lists { follow: false }, lists)
+    }
+
+    /// Gives `show` the lists and then each new version of them, until it fails or the agent ends.
+    ///
+    /// # Errors
+    /// The agent refused, or the conversation broke. That the agent ended is none.
+    pub fn follow_lists(self, show: impl FnMut(&ListMatrix) -> io::Result<()>) -> Result<(), ClientError> {
+        self.follow(&Request::Lists { follow: true }, lists, show)
+    }
+
+    /// Why each candidate of a service stands where it stands.
+    ///
+    /// # Errors
+    /// There is no such service, no answer, or another.
+    pub fn explain(self, service: &str) -> Result<Explanation, ClientError> {
+        self.ask(&Request::Explain { service: service.to_owned() }, |response| {
+            if let Response::Explanation(explanation) = response { Some(*explanation) } else { None }
+        })
+    }
+
+    /// Takes a node out of service or back into it; what was done, in words.
+    ///
+    /// # Errors
+    /// The agent refused, or there was no answer, or another.
+    pub fn set_duty(self, node: &str, duty: Duty) -> Result<String, ClientError> {
+        let node = node.to_owned();
+        let request = match duty {
+            Duty::Drained => Request::Drain { node },
+            Duty::InService => Request::Undrain { node },
+        };
+        self.ask(&request, |response| if let Response::Done(done) = response { Some(done) } else { None })
+    }
+
+    /// One question, one answer; `pick` knows it.
+    fn ask<T>(mut self, request: &Request, pick: impl Fn(Response) -> Option<T>) -> Result<T, ClientError> {
+        self.send(request)?;
+        self.receive(pick)?.ok_or_else(|| self.talk(io::ErrorKind::UnexpectedEof.into()))
+    }
+
+    /// One question, answers without end.
+    fn follow<T>(
+        mut self,
+        request: &Request,
+        pick: impl Fn(Response) -> Option<T>,
+        mut show: impl FnMut(&T) -> io::Result<()>,
+    ) -> Result<(), ClientError> {
+        self.send(request)?;
         let waiting = self.stream.get_ref().set_read_timeout(None);
         waiting.map_err(|source| self.talk(source))?;
-        while let Some(batch) = self.receive_events()? {
-            if show(&batch).is_err() {
+        while let Some(answer) = self.receive(&pick)? {
+            if show(&answer).is_err() {
                 // Whoever read our output is gone, which is how a follower usually ends.
                 return Ok(());
             }
         }
         Ok(())
-    }
-
-    fn receive_events(&mut self) -> Result<Option<EventBatch>, ClientError> {
-        match self.receive()? {
-            Some(Response::Events(batch)) => Ok(Some(batch)),
-            Some(Response::Error(refusal)) => Err(ClientError::Refused(refusal)),
-            Some(Response::Status(_)) => Err(ClientError::Mismatch),
-            None => Ok(None),
-        }
     }
 
     fn send(&mut self, request: &Request) -> Result<(), ClientError> {
@@ -132,16 +180,29 @@ impl Client {
     }
 
     /// `None` when the agent hung up.
-    fn receive(&mut self) -> Result<Option<Response>, ClientError> {
+    fn receive<T>(&mut self, pick: impl Fn(Response) -> Option<T>) -> Result<Option<T>, ClientError> {
         let mut line = String::new();
         if self.stream.read_line(&mut line).map_err(|source| self.talk(source))? == 0 {
             return Ok(None);
         }
         let response = serde_json::from_str(&line);
-        response.map(Some).map_err(|source| ClientError::Understand { path: self.path.clone(), source })
+        let response =
+            response.map_err(|source| ClientError::Understand { path: self.path.clone(), source })?;
+        if let Response::Error(refusal) = response {
+            return Err(ClientError::Refused(refusal));
+        }
+        pick(response).map(Some).ok_or(ClientError::Mismatch)
     }
 
     fn talk(&self, source: io::Error) -> ClientError {
         ClientError::Talk { path: self.path.clone(), source }
     }
+}
+
+fn events(response: Response) -> Option<EventBatch> {
+    if let Response::Events(batch) = response { Some(batch) } else { None }
+}
+
+fn lists(response: Response) -> Option<ListMatrix> {
+    if let Response::Lists(lists) = response { Some(*lists) } else { None }
 }

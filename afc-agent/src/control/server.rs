@@ -14,6 +14,7 @@ use tokio::{
         UnixListener, UnixStream,
         unix::{OwnedReadHalf, OwnedWriteHalf},
     },
+    sync::watch,
     task::JoinSet,
     time::{sleep, timeout},
 };
@@ -21,8 +22,12 @@ use tracing::{debug, warn};
 
 pub use socket::BindError;
 
-use super::{MAX_REQUEST_BYTES, Request, Response};
-use crate::{events::EventLog, status::Status};
+use super::{Duty, MAX_REQUEST_BYTES, Request, Response};
+use crate::{
+    events::EventLog,
+    lists::{Explanation, ListMatrix},
+    status::Status,
+};
 
 /// Clients at one time; a further one is told to come back.
 pub const MAX_CLIENTS: usize = 32;
@@ -34,12 +39,30 @@ const WRITE_TIMEOUT: Duration = Duration::from_secs(5);
 const ACCEPT_PAUSE: Duration = Duration::from_millis(200);
 
 /// What the server answers with.
-pub trait StatusSource: Send + Sync + 'static {
+pub trait ControlSource: Send + Sync + 'static {
     /// The agent's view of the cluster now. Called for each request; must not wait.
     fn status(&self) -> Status;
 
     /// What happened.
     fn events(&self) -> &EventLog;
+
+    /// Every node's backups as this node has them now. Must not wait.
+    fn lists(&self) -> ListMatrix;
+
+    /// Is woken by each new version of the lists.
+    fn subscribe_lists(&self) -> watch::Receiver<u64>;
+
+    /// Why each candidate of a service stands where it stands.
+    ///
+    /// # Errors
+    /// There is no such service; which there are.
+    fn explain(&self, service: &str) -> Result<Explanation, String>;
+
+    /// Takes a node out of service or back into it; what was done, in words.
+    ///
+    /// # Errors
+    /// There is no such node, or it does not answer, or it cannot remember it.
+    fn set_duty(&self, node: &str, duty: Duty) -> impl Future<Output = Result<String, String>> + Send;
 }
 
 /// The control socket, listening. Dropping it removes the socket's file.
@@ -62,7 +85,7 @@ impl ControlServer {
     }
 
     /// Answers clients until it is cancelled.
-    pub async fn run<S: StatusSource>(self, source: Arc<S>) {
+    pub async fn run<S: ControlSource>(self, source: Arc<S>) {
         let mut clients = JoinSet::new();
         loop {
             let accepted = tokio::select! {
@@ -92,7 +115,7 @@ fn refuse(stream: &UnixStream) {
 }
 
 /// One client, until it hangs up or breaks a rule.
-async fn serve<S: StatusSource>(stream: UnixStream, source: Arc<S>) {
+async fn serve<S: ControlSource>(stream: UnixStream, source: Arc<S>) {
     let (read, write) = stream.into_split();
     let mut client = Client { read: BufReader::new(read), write };
     if let Err(error) = client.serve(&*source).await {
@@ -106,7 +129,7 @@ struct Client {
 }
 
 impl Client {
-    async fn serve<S: StatusSource>(&mut self, source: &S) -> io::Result<()> {
+    async fn serve<S: ControlSource>(&mut self, source: &S) -> io::Result<()> {
         while let Some(text) = timeout(REQUEST_TIMEOUT, self.request()).await?? {
             match serde_json::from_slice(&text) {
                 Ok(Request::Status) => self.send(&Response::Status(Box::new(source.status()))).await?,
@@ -116,6 +139,17 @@ impl Client {
                 Ok(Request::Events { after, follow: true }) => {
                     return self.follow(after, source.events()).await;
                 }
+                Ok(Request::Lists { follow: false }) => {
+                    self.send(&Response::Lists(Box::new(source.lists()))).await?;
+                }
+                Ok(Request::Lists { follow: true }) => return self.follow_lists(source).await,
+                Ok(Request::Explain { service }) => {
+                    let explained = source.explain(&service);
+                    let explained = explained.map(|explained| Response::Explanation(Box::new(explained)));
+                    self.send(&explained.unwrap_or_else(Response::Error)).await?;
+                }
+                Ok(Request::Drain { node }) => self.set_duty(source, &node, Duty::Drained).await?,
+                Ok(Request::Undrain { node }) => self.set_duty(source, &node, Duty::InService).await?,
                 Err(error) => self.send(&Response::Error(format!("not understood: {error}"))).await?,
             }
         }
@@ -150,16 +184,36 @@ impl Client {
             if !batch.events.is_empty() {
                 self.send(&Response::Events(batch)).await?;
             }
-            let mut byte = [0];
-            tokio::select! {
-                changed = newest.changed() => {
-                    if changed.is_err() {
-                        return Ok(());
-                    }
-                }
-                // A follower says nothing more; whatever comes, even the end, ends it.
-                _ = self.read.read(&mut byte) => return Ok(()),
+            if !self.is_there_more(&mut newest).await {
+                return Ok(());
             }
+        }
+    }
+
+    /// Sends the lists, and each new version of them, until the client hangs up.
+    async fn follow_lists<S: ControlSource>(&mut self, source: &S) -> io::Result<()> {
+        let mut newest = source.subscribe_lists();
+        loop {
+            newest.borrow_and_update();
+            self.send(&Response::Lists(Box::new(source.lists()))).await?;
+            if !self.is_there_more(&mut newest).await {
+                return Ok(());
+            }
+        }
+    }
+
+    async fn set_duty<S: ControlSource>(&mut self, source: &S, node: &str, duty: Duty) -> io::Result<()> {
+        let done = source.set_duty(node, duty).await;
+        self.send(&done.map_or_else(Response::Error, Response::Done)).await
+    }
+
+    /// Waits for something new; not when the client hangs up. A follower says nothing more: whatever comes, even the end,
+    /// ends it.
+    async fn is_there_more(&mut self, newest: &mut watch::Receiver<u64>) -> bool {
+        let mut byte = [0];
+        tokio::select! {
+            changed = newest.changed() => changed.is_ok(),
+            _ = self.read.read(&mut byte) => false,
         }
     }
 

@@ -96,6 +96,8 @@ pub struct FastPath {
     pub interval: Duration,
     /// What went wrong so far.
     pub tally: Tally,
+    /// Something was reported that the view does not show yet.
+    pub has_news: bool,
 }
 
 /// What the loop keeps between its rounds.
@@ -228,6 +230,9 @@ impl FastPath {
         while let Some(order) = self.orders.take() {
             let event = match order {
                 Order::FloorReserved { service, counter } => Event::FloorReserved { service, counter },
+                Order::Available(is_available) => Event::Available(is_available),
+                Order::Drained(is_drained) => Event::Drained(is_drained),
+                Order::Ranked { service, ranking } => Event::Ranked { service, ranking },
                 Order::Stop => Event::Stop,
                 Order::Abandon => return Err(io::Error::other("the agent abandoned its leases")),
             };
@@ -271,19 +276,22 @@ impl FastPath {
     }
 
     fn next_wake(&mut self, round: &mut Round, now: u64) -> io::Result<()> {
-        if now >= round.published_ns + HOUSEKEEPING_NS || round.is_stopped {
+        let is_due = now >= round.published_ns + HOUSEKEEPING_NS;
+        if (is_due || self.has_news || round.is_stopped) && self.publish(round, now) {
             round.published_ns = now;
-            self.publish(round, now);
+            if std::mem::take(&mut self.has_news) {
+                self.tell(Notice::Viewed);
+            }
         }
         let housekeeping = now + HOUSEKEEPING_NS;
         round.armed_ns = self.engine.poll_timeout().map_or(housekeeping, |due| due.clamp(now, housekeeping));
         round.timer.arm(round.armed_ns)
     }
 
-    /// Shows the state to whoever asks for it; next time, if somebody is just reading.
-    fn publish(&self, round: &Round, now: u64) {
+    /// Shows the state to whoever asks for it; whether it did. If somebody is just reading, the next round tries again.
+    fn publish(&self, round: &Round, now: u64) -> bool {
         let Ok(mut view) = self.view.try_lock() else {
-            return;
+            return false;
         };
         view.copy(&self.engine);
         view.heartbeats.clear();
@@ -294,6 +302,7 @@ impl FastPath {
         view.at_ns = now;
         view.class = round.class;
         view.tally = Tally { send_errors: self.tally.send_errors + self.socket.send_errors, ..self.tally };
+        true
     }
 }
 

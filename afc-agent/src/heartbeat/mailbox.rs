@@ -11,7 +11,7 @@ use crossbeam_queue::ArrayQueue;
 use tokio::io::unix::AsyncFd;
 
 use super::wake::Bell;
-use crate::engine::effect::Report;
+use crate::engine::{effect::Report, ranking::Ranking};
 
 /// Orders that wait for the fast path, at most. An order that finds no room is given back to its sender.
 const ORDERS: usize = 4096;
@@ -27,6 +27,17 @@ pub enum Order {
         service: ServiceId,
         /// The counter.
         counter: u32,
+    },
+    /// Whether this node may take services over changed: its resources.
+    Available(bool),
+    /// Whether this node is drained changed: its operator's word.
+    Drained(bool),
+    /// The lists changed the order of a service's candidates.
+    Ranked {
+        /// The service.
+        service: ServiceId,
+        /// Its backups, best first.
+        ranking: Ranking,
     },
     /// Release everything and end.
     Stop,
@@ -51,6 +62,8 @@ pub enum Notice {
         /// The counter.
         counter: u32,
     },
+    /// What reports before this told of shows in the [`View`](super::view::View) now.
+    Viewed,
     /// Everything is released.
     Stopped,
     /// The fast path can't go on; the agent must end, and its leases run out.

@@ -2,23 +2,22 @@
 
 use std::fmt;
 
-use super::{BackupStatus, NodeStatus, Scheduling, ServiceStatus, Status, UnavailableReason, XdpAttachment};
-use crate::config::Role;
-
-/// What stands where there is nothing to say.
-const NOTHING: &str = "-";
-/// Between two columns.
-const GAP: usize = 2;
+use super::{BackupStatus, NodeStatus, Scheduling, ServiceStatus, Status, XdpAttachment};
+use crate::{
+    columns::{self, NOTHING, availability},
+    config::Role,
+};
 
 impl fmt::Display for Status {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write_head(self, f)?;
-        let services = self.services.iter().map(service_row);
+        let services: Vec<_> = self.services.iter().map(service_row).collect();
         let head = ["SERVICE", "OWNER", "EPOCH", "STATE", "LEASE", "HOME", "ADDRESSES", "BACKUPS"];
-        write_table(f, head, services.collect())?;
+        columns::write(f, &head, &services)?;
         writeln!(f)?;
         let head = ["NODE", "ID", "ROLE", "ADDRESS", "ALIVE", "BACKUP", "RTT P50", "RTT P99", "SILENCE"];
-        write_table(f, head, self.nodes.iter().map(|node| node_row(node, &self.node)).collect())
+        let nodes: Vec<_> = self.nodes.iter().map(|node| node_row(node, &self.node)).collect();
+        columns::write(f, &head, &nodes)
     }
 }
 
@@ -54,9 +53,9 @@ fn write_head(status: &Status, f: &mut fmt::Formatter<'_>) -> fmt::Result {
     f.write_str("\n\n")
 }
 
-fn service_row(service: &ServiceStatus) -> [String; 8] {
+fn service_row(service: &ServiceStatus) -> Vec<String> {
     let backups: Vec<_> = service.backups.iter().map(backup).collect();
-    [
+    vec![
         service.name.clone(),
         service.owner.clone().unwrap_or_else(|| NOTHING.to_owned()),
         service.epoch.to_string(),
@@ -68,14 +67,14 @@ fn service_row(service: &ServiceStatus) -> [String; 8] {
     ]
 }
 
-fn node_row(node: &NodeStatus, this_node: &str) -> [String; 9] {
+fn node_row(node: &NodeStatus, this_node: &str) -> Vec<String> {
     let role = match node.role {
         Role::Member => "member",
         Role::Witness => "witness",
         Role::Gateway => "gateway",
     };
     let this = if node.name == this_node { "*" } else { "" };
-    [
+    vec![
         format!("{}{this}", node.name),
         node.id.to_string(),
         role.to_owned(),
@@ -95,40 +94,12 @@ fn backup(backup: &BackupStatus) -> String {
     format!("{}:{}", backup.node, availability(&backup.reasons))
 }
 
-/// `A`, or `N` with its reasons.
-fn availability(reasons: &[UnavailableReason]) -> String {
-    let names: Vec<_> = reasons.iter().map(|reason| reason.name()).collect();
-    if names.is_empty() { "A".to_owned() } else { format!("N({})", names.join(",")) }
-}
-
 fn milliseconds(value: Option<f64>) -> String {
     value.map_or_else(|| NOTHING.to_owned(), |value| format!("{value:.1}ms"))
 }
 
 fn microseconds(value: Option<f64>) -> String {
     value.map_or_else(|| NOTHING.to_owned(), |value| format!("{value:.1}us"))
-}
-
-fn write_table<const N: usize>(
-    f: &mut fmt::Formatter<'_>,
-    head: [&str; N],
-    rows: Vec<[String; N]>,
-) -> fmt::Result {
-    let mut widths = head.map(str::len);
-    for row in &rows {
-        for (width, cell) in widths.iter_mut().zip(row) {
-            *width = (*width).max(cell.chars().count());
-        }
-    }
-    let rows = std::iter::once(head.map(str::to_owned)).chain(rows);
-    for row in rows {
-        let mut line = String::new();
-        for (cell, width) in row.iter().zip(widths) {
-            line.push_str(&format!("{cell:<width$}", width = width + GAP));
-        }
-        writeln!(f, "{}", line.trim_end())?;
-    }
-    Ok(())
 }
 
 #[cfg(test)]

@@ -10,7 +10,7 @@ use super::*;
 use crate::{
     control::client::Client,
     events::{EventKind, EventRecord, Happening},
-    status,
+    lists, status,
 };
 
 #[derive(Default)]
@@ -24,9 +24,28 @@ impl Source {
     }
 }
 
-impl StatusSource for Source {
+impl ControlSource for Source {
     fn status(&self) -> Status {
         status::tests::example()
+    }
+
+    fn lists(&self) -> ListMatrix {
+        lists::tests::example()
+    }
+
+    fn subscribe_lists(&self) -> watch::Receiver<u64> {
+        self.events.subscribe()
+    }
+
+    fn explain(&self, service: &str) -> Result<Explanation, String> {
+        Err(format!("there is no service {service}"))
+    }
+
+    async fn set_duty(&self, node: &str, duty: Duty) -> Result<String, String> {
+        match duty {
+            Duty::Drained if node == "n4" => Ok("n4 takes nothing over any more".to_owned()),
+            Duty::Drained | Duty::InService => Err(format!("{node} does not answer")),
+        }
     }
 
     fn events(&self) -> &EventLog {
@@ -120,7 +139,7 @@ fn following_ends_when_the_agent_does() {
     let client = Client::connect(&lab.path).unwrap();
     let mut runtime = Some(runtime);
     let mut seen = 0;
-    let followed = client.follow(0, |batch| {
+    let followed = client.follow_events(0, |batch| {
         seen += batch.events.len();
         drop(runtime.take());
         Ok(())

@@ -44,7 +44,10 @@ impl FastPath {
                     self.tell(Notice::ReserveFloor { service, counter })
                 }
                 Effect::GratuitousArp { service } => self.send_gratuitous(service)?,
-                Effect::Report(report) => self.tell(Notice::Report { at_ns: clock::boottime_ns(), report }),
+                Effect::Report(report) => {
+                    self.has_news = true;
+                    self.tell(Notice::Report { at_ns: clock::boottime_ns(), report });
+                }
                 Effect::Stopped => is_stopped = true,
             }
         }
