@@ -226,19 +226,27 @@ impl Lab {
     }
 }
 
-/// The agent's binary: `$AFC_BIN`, else `afc` beside this program or one directory up (where cargo puts it, seen from a test).
+/// The agent's binary: `$AFC_BIN`, else `afc` beside this program.
 ///
 /// # Errors
 /// When it is in none of these places.
 pub fn binary() -> Result<PathBuf> {
-    if let Some(path) = std::env::var_os("AFC_BIN") {
-        return Ok(path.into());
+    match std::env::var_os("AFC_BIN") {
+        Some(path) => Ok(path.into()),
+        None => program("afc", "afc-agent").context("or set AFC_BIN to where the agent's binary is"),
     }
-    let program = std::env::current_exe().context("finding this program")?;
-    let places = program.ancestors().skip(1).take(2).map(|directory| directory.join("afc"));
-    places.into_iter().find(|path| path.is_file()).context(
-        "the agent's binary is not built: run `cargo build -p afc-agent`, or set AFC_BIN to where it is",
-    )
+}
+
+/// A program of a package of this workspace: beside this program or one directory up, where cargo puts it, seen from a
+/// test.
+///
+/// # Errors
+/// When it is in neither place.
+pub(crate) fn program(name: &str, package: &str) -> Result<PathBuf> {
+    let this = std::env::current_exe().context("finding this program")?;
+    let mut places = this.ancestors().skip(1).take(2).map(|directory| directory.join(name));
+    let found = places.find(|path| path.is_file());
+    found.with_context(|| format!("{name} is not built: run `cargo build -p {package}`"))
 }
 
 /// How a process ended, in words.

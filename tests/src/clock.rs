@@ -1,4 +1,5 @@
-//! Time and scheduling of the measuring threads. One clock, `CLOCK_MONOTONIC`, for clients and services alike.
+//! Time and scheduling of the measuring threads. One clock, `CLOCK_MONOTONIC`, for clients and services alike; and the
+//! agents' own, `CLOCK_BOOTTIME`, which all nodes of a lab share, so that the lab may compare what nodes must not.
 
 use std::{io, time::Duration};
 
@@ -7,10 +8,19 @@ const MEASURING_PRIORITY: libc::c_int = 5;
 
 /// Now, ns of `CLOCK_MONOTONIC`.
 pub fn now_ns() -> u64 {
+    read(libc::CLOCK_MONOTONIC)
+}
+
+/// Now, ns of `CLOCK_BOOTTIME`: the `boot_ns` of what agents say.
+pub fn boot_ns() -> u64 {
+    read(libc::CLOCK_BOOTTIME)
+}
+
+fn read(clock: libc::clockid_t) -> u64 {
     let mut time = libc::timespec { tv_sec: 0, tv_nsec: 0 };
     // SAFETY: `time` is a valid timespec for the whole call.
-    let status = unsafe { libc::clock_gettime(libc::CLOCK_MONOTONIC, &mut time) };
-    assert_eq!(status, 0, "Linux always has CLOCK_MONOTONIC");
+    let status = unsafe { libc::clock_gettime(clock, &mut time) };
+    assert_eq!(status, 0, "Linux always has CLOCK_MONOTONIC and CLOCK_BOOTTIME");
     time.tv_sec as u64 * 1_000_000_000 + time.tv_nsec as u64
 }
 

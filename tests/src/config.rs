@@ -2,10 +2,13 @@
 
 use std::{fmt::Write, path::Path, time::Duration};
 
-use crate::spec::{LabSpec, NodeSpec, PREFIX_LENGTH};
+use crate::spec::{LabSpec, ListMode, MemorySpec, NodeSpec, PREFIX_LENGTH};
 
 /// The secret of every lab.
 pub const KEY: &str = "000102030405060708090a0b0c0d0e0f101112131415161718191a1b1c1d1e1f\n";
+
+/// The directory of a node's own `/proc`, in the node's directory.
+pub const PROC: &str = "proc";
 
 /// Where one agent finds its files.
 #[derive(Clone, Copy, Debug)]
@@ -21,32 +24,67 @@ pub struct Paths<'a> {
 /// The configuration file of `node`.
 pub fn render(spec: &LabSpec, node: &NodeSpec, paths: &Paths) -> String {
     let mut text = String::new();
+    write_cluster(&mut text, spec, paths);
+    write_agent(&mut text, spec, node, paths);
+    if let Some(memory) = &spec.memory {
+        write_thresholds(&mut text, memory);
+    }
+    write_members(&mut text, spec);
+    text
+}
+
+/// `[cluster]` and `[heartbeat]`.
+fn write_cluster(text: &mut String, spec: &LabSpec, paths: &Paths) {
+    let mut settings =
+        vec![("name", quoted("lab")), ("key_file", path(paths.key)), ("safety", quoted(spec.safety.name()))];
+    match spec.lists {
+        // The default.
+        ListMode::Adaptive => {}
+        ListMode::Static => settings.push(("lists", quoted(spec.lists.name()))),
+    }
+    write_section(text, "[cluster]", &settings);
     let timing = &spec.timing;
     write_section(
-        &mut text,
-        "[cluster]",
-        &[("name", quoted("lab")), ("key_file", path(paths.key)), ("safety", quoted(spec.safety.name()))],
-    );
-    write_section(
-        &mut text,
+        text,
         "[heartbeat]",
         &[("interval", duration(timing.interval)), ("timeout", duration(timing.timeout))],
     );
+}
+
+/// `[agent]`.
+fn write_agent(text: &mut String, spec: &LabSpec, node: &NodeSpec, paths: &Paths) {
+    let mut settings = vec![
+        ("node", quoted(&node.name)),
+        ("interfaces", list(node.interfaces().iter().copied())),
+        ("state_dir", path(&paths.node.join("state"))),
+        ("control_socket", path(&paths.node.join("afc.sock"))),
+        ("agent_timeout", duration(spec.timing.agent_timeout)),
+        ("bpf_dir", path(paths.bpf)),
+    ];
+    if spec.memory.is_some() {
+        settings.push(("proc_root", path(&paths.node.join(PROC))));
+    }
+    write_section(text, "[agent]", &settings);
+}
+
+/// `[thresholds]`.
+fn write_thresholds(text: &mut String, memory: &MemorySpec) {
     write_section(
-        &mut text,
-        "[agent]",
+        text,
+        "[thresholds]",
         &[
-            ("node", quoted(&node.name)),
-            ("interfaces", list(node.interfaces().iter().copied())),
-            ("state_dir", path(&paths.node.join("state"))),
-            ("control_socket", path(&paths.node.join("afc.sock"))),
-            ("agent_timeout", duration(timing.agent_timeout)),
-            ("bpf_dir", path(paths.bpf)),
+            ("memory_available", quoted(&format!("{}MiB", memory.threshold_mib))),
+            ("for", duration(memory.lasting)),
+            ("interval", duration(memory.interval)),
         ],
     );
+}
+
+/// Every `[[nodes]]` and `[[services]]`.
+fn write_members(text: &mut String, spec: &LabSpec) {
     for node in &spec.nodes {
         write_section(
-            &mut text,
+            text,
             "[[nodes]]",
             &[
                 ("name", quoted(&node.name)),
@@ -58,7 +96,7 @@ pub fn render(spec: &LabSpec, node: &NodeSpec, paths: &Paths) -> String {
     }
     for service in &spec.services {
         write_section(
-            &mut text,
+            text,
             "[[services]]",
             &[
                 ("name", quoted(&service.name)),
@@ -69,7 +107,6 @@ pub fn render(spec: &LabSpec, node: &NodeSpec, paths: &Paths) -> String {
             ],
         );
     }
-    text
 }
 
 /// One table of the file.
@@ -128,6 +165,26 @@ mod tests {
         ] {
             assert!(text.lines().any(|found| found == line), "{line} is missing in\n{text}");
         }
+    }
+
+    #[test]
+    fn only_a_cluster_whose_nodes_can_run_short_has_thresholds() {
+        let paths = Paths { key: Path::new("/k"), node: Path::new("/lab/n4"), bpf: Path::new("/lab/bpf") };
+        let spec = LabSpec::figures().with_lists(ListMode::Static);
+        let text = render(&spec, spec.node("n4"), &paths);
+        for line in [
+            "lists = \"static\"",
+            "proc_root = \"/lab/n4/proc\"",
+            "[thresholds]",
+            "memory_available = \"64MiB\"",
+            "for = \"200ms\"",
+            "interval = \"50ms\"",
+        ] {
+            assert!(text.lines().any(|found| found == line), "{line} is missing in\n{text}");
+        }
+        let spec = LabSpec::five_nodes();
+        let text = render(&spec, spec.node("n4"), &paths);
+        assert!(!["lists", "proc_root", "[thresholds]"].iter().any(|word| text.contains(word)), "{text}");
     }
 
     #[test]

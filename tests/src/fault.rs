@@ -1,6 +1,6 @@
-//! Breaking the network and mending it: pulled plugs, and frames lost between two ports of the switch.
+//! Breaking the network and mending it: pulled plugs, and frames lost between two ports of the switch or at random.
 
-use anyhow::Result;
+use anyhow::{Context, Result};
 
 use crate::{
     Lab,
@@ -10,13 +10,17 @@ use crate::{
     wires::{self, SWITCH_MACHINE},
 };
 
-/// The switch's table: frames from the first port to the second of a pair in `cut` are lost.
+/// The switch's table: frames from the first port to the second of a pair in `cut` are lost, and what a rule in `luck`
+/// says.
 pub(crate) const TABLE: &str = "
 table bridge afc_lab {
     set cut { type ifname . ifname; }
     chain forward {
         type filter hook forward priority 0; policy accept;
         iifname . oifname @cut drop
+    }
+    chain luck {
+        type filter hook forward priority 1; policy accept;
     }
 }";
 
@@ -84,12 +88,31 @@ impl Lab {
         self.lose(&others.map(|other| (machine.to_owned(), other)).collect::<Vec<_>>())
     }
 
+    /// Loses datagrams at random, each by itself, in place of what was lost at random before.
+    ///
+    /// # Errors
+    /// When the lab is broken.
+    pub fn lose_at_random(&self, loss: Loss) -> Result<()> {
+        ip::nft(self.machine(SWITCH_MACHINE), &loss.script())
+    }
+
+    /// How many datagrams were lost at random so far.
+    ///
+    /// # Errors
+    /// When nothing is being lost at random.
+    pub fn lost_at_random(&self) -> Result<u64> {
+        let list = ["list", "chain", "bridge", "afc_lab", "luck"];
+        let text = ip::output(self.machine(SWITCH_MACHINE), "nft", &list)?;
+        counted_packets(&text).with_context(|| format!("nothing is counted in\n{text}"))
+    }
+
     /// Loses no frame any more. Plugs that were pulled stay out.
     ///
     /// # Errors
     /// When the lab is broken.
     pub fn heal(&self) -> Result<()> {
-        ip::nft(self.machine(SWITCH_MACHINE), "flush set bridge afc_lab cut")
+        let script = "flush set bridge afc_lab cut\nflush chain bridge afc_lab luck";
+        ip::nft(self.machine(SWITCH_MACHINE), script)
     }
 
     /// Adds pairs of ports to what is lost, all at once.
@@ -109,6 +132,31 @@ pub struct Direction<'a> {
     pub to: &'a str,
 }
 
+/// Datagrams that the switch loses.
+#[derive(Clone, Copy, Debug)]
+pub struct Loss {
+    /// The UDP port that they are sent to.
+    pub port: u16,
+    /// How many of a hundred: less than all of them, for which there are cuts.
+    pub percent: u8,
+}
+
+impl Loss {
+    /// For `nft`: one rule, which counts what it loses.
+    fn script(self) -> String {
+        let Self { port, percent } = self;
+        format!(
+            "flush chain bridge afc_lab luck\n\
+             add rule bridge afc_lab luck udp dport {port} numgen random mod 100 < {percent} counter drop"
+        )
+    }
+}
+
+/// The number in `counter packets 5 bytes 700`.
+fn counted_packets(text: &str) -> Option<u64> {
+    text.split_once("counter packets ")?.1.split_whitespace().next()?.parse().ok()
+}
+
 /// The pairs (from, to) between `machine` and each of `others`, both ways.
 fn both_ways(machine: &str, others: impl IntoIterator<Item = String>) -> Vec<(String, String)> {
     let pairs = others.into_iter().flat_map(|other| {
@@ -121,6 +169,15 @@ fn both_ways(machine: &str, others: impl IntoIterator<Item = String>) -> Vec<(St
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_loss_counts_what_it_takes() {
+        let script = Loss { port: 7948, percent: 30 }.script();
+        assert!(script.ends_with("udp dport 7948 numgen random mod 100 < 30 counter drop"), "{script}");
+        let listed = "udp dport 7948 numgen random mod 100 < 30 counter packets 17 bytes 2176 drop";
+        assert_eq!(counted_packets(listed), Some(17));
+        assert_eq!(counted_packets("chain luck { }"), None);
+    }
 
     #[test]
     fn both_ways_means_each_pair_in_both_orders() {

@@ -25,6 +25,7 @@ use crate::{
     interface::Interfaces,
     ip,
     janitor::{self, Janitor},
+    memory::Memories,
     netns::Netns,
     spec::{LabSpec, Role},
     wires::{self, CLIENT_MACHINE, OUTSIDE_MACHINE, SWITCH_MACHINE},
@@ -36,6 +37,7 @@ use crate::{
 #[derive(Debug)]
 pub struct Lab {
     pub(crate) agents: Mutex<Agents>,
+    pub(crate) memories: Option<Memories>,
     /// Services in the nodes; only kept alive here.
     _services: Vec<(EchoService, HttpService)>,
     /// XDP_PASS at the far ends; only kept alive here.
@@ -84,6 +86,7 @@ impl Lab {
         ip::nft(&machines[SWITCH_MACHINE], fault::TABLE)?;
         Ok(Self {
             agents: Mutex::default(),
+            memories: Memories::start(&spec, &directory)?,
             _services: services,
             _far_ends: far_ends,
             switch_ports: Interfaces::of(&machines[SWITCH_MACHINE])?,

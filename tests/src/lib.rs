@@ -12,7 +12,11 @@
 //! echo and an HTTP service; a [`UdpClient`] or [`HttpClient`] asks them all the time, and [`report`] and
 //! [`ownership`] say what the clients saw: the gaps, and whether two nodes ever served one address at once.
 //!
-//! All of it runs on one host, so every time stamp is of one `CLOCK_MONOTONIC` and may be compared exactly.
+//! What the agents think is in their lists: [`lists`] follows every node's, and [`spread`] says how long a change took to
+//! reach all of them. A node runs short of memory by [`memory`].
+//!
+//! All of it runs on one host, so every time stamp is of one `CLOCK_MONOTONIC` and may be compared exactly; so may the
+//! `CLOCK_BOOTTIME` that agents say, though nodes never do that.
 //!
 //! ```no_run
 //! # fn main() -> anyhow::Result<()> {
@@ -41,11 +45,15 @@ pub mod interface;
 pub mod ip;
 pub mod janitor;
 pub mod lab;
+pub mod lists;
+pub mod memory;
 pub mod netns;
+pub mod operator;
 pub mod ownership;
 pub mod report;
 pub mod scene;
 pub mod spec;
+pub mod spread;
 pub mod status;
 pub mod udp_client;
 pub mod wait;
@@ -55,6 +63,7 @@ pub mod xdp_pass;
 
 pub use http::HttpClient;
 pub use lab::Lab;
+pub use lists::Followers;
 pub use scene::Scene;
 pub use spec::LabSpec;
 pub use udp_client::UdpClient;

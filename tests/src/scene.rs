@@ -3,7 +3,7 @@
 
 use std::{net::Ipv4Addr, ops::Range, time::Duration};
 
-use anyhow::Result;
+use anyhow::{Context, Result};
 
 use crate::{
     HttpClient, Lab, LabSpec, UdpClient,
@@ -11,11 +11,14 @@ use crate::{
     http,
     ownership::{self, Overlap, Phase},
     report::{Gap, Report, longest_gap},
+    status::Expected,
     udp_client, wait_for,
 };
 
 /// How long agents may take from their start until every service is at home.
 const START: Duration = Duration::from_secs(20);
+/// For a takeover, which should take tens of milliseconds, on a machine that is busy with other things.
+const TAKEOVER: Duration = Duration::from_secs(10);
 /// How long clients remember.
 const MEMORY: Duration = Duration::from_secs(120);
 /// Time between two HTTP requests, and how long each may take. A takeover costs the client at most both, beside the
@@ -129,6 +132,22 @@ impl Scene {
             overlaps: ownership::overlaps(&phases, self.lab.spec().timing.timeout),
             phases,
         }
+    }
+
+    /// Waits until a node that is no service's home serves `service` for every client, having taken it over in `since`, and
+    /// all of `seen_by` agree; which node that is.
+    ///
+    /// # Errors
+    /// When that takes too long.
+    pub fn wait_for_takeover(&self, service: &str, since: &Range<u64>, seen_by: &[&str]) -> Result<String> {
+        let homes: Vec<_> = self.lab.spec().services.iter().map(|service| &service.home).collect();
+        let successor = || self.owners(service, since).pop().filter(|owner| !homes.contains(&owner));
+        wait_for(&format!("a passive node serves {service} for every client"), TAKEOVER, || {
+            successor().is_some() && self.is_service_up(service)
+        })?;
+        let owner = successor().context("who serves goes on")?;
+        self.lab.wait_for_owner(Expected { service, owner: &owner, seen_by }, TAKEOVER)?;
+        Ok(owner)
     }
 
     /// The names of the nodes that served a service in a window, one after the other.

@@ -93,6 +93,57 @@ pub struct ServiceSpec {
     pub address: Ipv4Addr,
 }
 
+/// How backup lists come about.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum ListMode {
+    /// They follow the cluster's state.
+    Adaptive,
+    /// They stay as configured.
+    Static,
+}
+
+impl ListMode {
+    /// The word in the configuration.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Adaptive => "adaptive",
+            Self::Static => "static",
+        }
+    }
+}
+
+/// A small memory of each node's own, and when a node is short of it (see [`crate::memory`]).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct MemorySpec {
+    /// What a node has, MiB.
+    pub total_mib: u64,
+    /// With less available than this it is short, MiB.
+    pub threshold_mib: u64,
+    /// How long that must last before the node says so.
+    pub lasting: Duration,
+    /// Between two measurements.
+    pub interval: Duration,
+}
+
+impl MemorySpec {
+    /// What a node's hog takes to make it short for sure, MiB.
+    pub const fn shortage_mib(&self) -> u64 {
+        self.total_mib - self.threshold_mib / 2
+    }
+}
+
+impl Default for MemorySpec {
+    /// Small enough that a few hogs do not hurt the machine, and measured as often as the agent allows.
+    fn default() -> Self {
+        Self {
+            total_mib: 256,
+            threshold_mib: 64,
+            lasting: Duration::from_millis(200),
+            interval: Duration::from_millis(50),
+        }
+    }
+}
+
 /// The times of the heartbeat protocol.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Timing {
@@ -126,19 +177,32 @@ pub struct LabSpec {
     pub timing: Timing,
     /// What is promised.
     pub safety: Safety,
+    /// How backup lists come about.
+    pub lists: ListMode,
+    /// Memory that nodes can run short of; without it they have the machine's, and no threshold.
+    pub memory: Option<MemorySpec>,
 }
 
 impl LabSpec {
     /// The cluster of the invention: nodes 1 to 3 serve one service each, 4 and 5 back them up.
     pub fn five_nodes() -> Self {
-        let mut spec = Self::members(5);
+        let mut spec = Self::of_members(5);
         spec.services = (1..=3).map(|number| service(number, &["n4", "n5"])).collect();
+        spec
+    }
+
+    /// The cluster of the invention's figures 5 to 9: node 4 is to stand in for nodes 1 and 2, node 5 for node 3, and every
+    /// node can run short of memory.
+    pub fn figures() -> Self {
+        let mut spec = Self::five_nodes();
+        spec.services[2] = service(3, &["n5", "n4"]);
+        spec.memory = Some(MemorySpec::default());
         spec
     }
 
     /// Two members and a witness `w`; `web-1` is at home on `n1`.
     pub fn with_witness() -> Self {
-        let mut spec = Self::members(2);
+        let mut spec = Self::of_members(2);
         spec.nodes.push(NodeSpec { name: "w".into(), id: 9, role: Role::Witness });
         spec.services = vec![service(1, &["n2"])];
         spec
@@ -146,7 +210,7 @@ impl LabSpec {
 
     /// Two members on their own, without the promise.
     pub fn best_effort_pair() -> Self {
-        let mut spec = Self::members(2);
+        let mut spec = Self::of_members(2);
         spec.services = vec![service(1, &["n2"])];
         spec.safety = Safety::BestEffort;
         spec
@@ -157,6 +221,19 @@ impl LabSpec {
     pub fn with_timing(mut self, timing: Timing) -> Self {
         self.timing = timing;
         self
+    }
+
+    /// The same cluster with lists of another kind.
+    #[must_use]
+    pub fn with_lists(mut self, lists: ListMode) -> Self {
+        self.lists = lists;
+        self
+    }
+
+    /// The members' names, in the order of their numbers.
+    pub fn members(&self) -> Vec<String> {
+        let members = self.nodes.iter().filter(|node| node.role == Role::Member);
+        members.map(|node| node.name.clone()).collect()
     }
 
     /// The service of this name.
@@ -183,11 +260,18 @@ impl LabSpec {
     }
 
     /// `n1` to `n<count>` and the gateway.
-    fn members(count: u8) -> Self {
+    fn of_members(count: u8) -> Self {
         let mut nodes: Vec<_> =
             (1..=count).map(|id| NodeSpec { name: format!("n{id}"), id, role: Role::Member }).collect();
         nodes.push(NodeSpec { name: "gw".into(), id: 254, role: Role::Gateway });
-        Self { nodes, services: Vec::new(), timing: Timing::default(), safety: Safety::Quorum }
+        Self {
+            nodes,
+            services: Vec::new(),
+            timing: Timing::default(),
+            safety: Safety::Quorum,
+            lists: ListMode::Adaptive,
+            memory: None,
+        }
     }
 }
 
@@ -214,5 +298,15 @@ mod tests {
         assert_eq!(spec.node("gw").address(), GATEWAY);
         assert_eq!(spec.name_of(4), Some("n4"));
         assert_eq!(spec.name_of(77), None);
+    }
+
+    #[test]
+    fn in_the_figures_node_3_prefers_node_5_and_every_node_can_run_short() {
+        let spec = LabSpec::figures();
+        assert_eq!(spec.members(), ["n1", "n2", "n3", "n4", "n5"]);
+        let backups = |service| spec.service(service).backups.join(" ");
+        assert_eq!(["web-1", "web-2", "web-3"].map(backups), ["n4 n5", "n4 n5", "n5 n4"]);
+        let memory = spec.memory.unwrap();
+        assert!(memory.total_mib - memory.shortage_mib() < memory.threshold_mib);
     }
 }

@@ -97,7 +97,7 @@ impl Lab {
     }
 
     /// What a reading command prints about a node's agent.
-    fn read(&self, node: &str, command: &str) -> Result<String> {
+    pub(crate) fn read(&self, node: &str, command: &str) -> Result<String> {
         ensure!(self.activity(node) == Some(Activity::Running), "the agent of {node} does not run");
         let output = Command::new(agent::binary()?)
             .args([command, "--json", "--socket"])

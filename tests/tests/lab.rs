@@ -8,7 +8,8 @@ use afc_lab::{
     HttpClient, Lab, LabSpec, UdpClient,
     arp::{ArpObserver, BROADCAST, Inquiry},
     clock::now_ns,
-    fault::Direction,
+    datagram,
+    fault::{Direction, Loss},
     hold_for, http, ip, netns, ownership,
     report::Report,
     spec::OUTSIDE,
@@ -115,6 +116,54 @@ fn a_one_way_cut_loses_one_direction_and_healing_brings_it_back() {
     wait_for("the node is back", SOON, served).unwrap();
     lab.isolate("n1").unwrap();
     hold_for("the client beside the nodes reaches an isolated one", MOMENT, served).unwrap();
+}
+
+#[test]
+fn of_the_datagrams_to_one_port_as_many_are_lost_at_random_as_was_asked_for() {
+    let (lab, address) = lab_without_agents();
+    let beside = UdpClient::start(lab.outside(), &plan(address)).unwrap();
+    wait_for("the client is served", SOON, || beside.is_served(address, MOMENT)).unwrap();
+    assert!(lab.lost_at_random().is_err());
+    lab.lose_at_random(Loss { port: datagram::PORT + 1, percent: 99 }).unwrap();
+    hold_for("a loss on another port loses nothing", MOMENT, || beside.is_served(address, MOMENT)).unwrap();
+    assert_eq!(lab.lost_at_random().unwrap(), 0);
+
+    lab.lose_at_random(Loss { port: datagram::PORT, percent: 30 }).unwrap();
+    let start_ns = now_ns();
+    wait_for("a thousand questions", SOON, || beside.packets(address, start_ns..u64::MAX).len() > 1000)
+        .unwrap();
+    lab.heal().unwrap();
+    let window = start_ns..now_ns();
+    let report = Report::of(&beside.packets(address, window.clone()), &window);
+    let lost = report.lost * 100 / report.sent;
+    assert!((20..40).contains(&lost), "{lost} % were lost: {report:?}");
+    wait_for("the client misses nothing", SOON, || {
+        let moment = now_ns() - 300_000_000..now_ns() - 50_000_000;
+        Report::of(&beside.packets(address, moment.clone()), &moment).lost == 0
+    })
+    .unwrap();
+}
+
+#[test]
+fn a_hog_takes_a_nodes_memory_and_gives_it_back() {
+    let lab = Lab::new(LabSpec::figures()).unwrap();
+    let spec = lab.spec().memory.unwrap();
+    let is_short = |node| lab.memory_available_mib(node).unwrap() < spec.threshold_mib;
+    lab.take_memory("n4", spec.shortage_mib()).unwrap();
+    assert!(is_short("n4"));
+    assert_eq!(lab.memory_available_mib("n5").unwrap(), spec.total_mib);
+
+    let proc = lab.directory().join("n4").join("proc");
+    let meminfo = std::fs::read_to_string(proc.join("meminfo")).unwrap();
+    let available = meminfo.lines().find(|line| line.starts_with("MemAvailable:")).unwrap();
+    let available_kib: u64 = available.split_whitespace().nth(1).unwrap().parse().unwrap();
+    assert!(available_kib < spec.threshold_mib * 1024, "{meminfo}");
+    assert!(std::fs::read_to_string(proc.join("stat")).unwrap().starts_with("cpu "));
+
+    lab.take_memory("n4", 10).unwrap();
+    assert!(!is_short("n4") && lab.memory_available_mib("n4").unwrap() < spec.total_mib - 9);
+    lab.free_memory("n4").unwrap();
+    wait_for("n4 has all of it", SOON, || lab.memory_available_mib("n4").unwrap() == spec.total_mib).unwrap();
 }
 
 #[test]

@@ -8,7 +8,7 @@ use std::{ops::Range, time::Duration};
 
 use afc_lab::{
     LabSpec, Scene, clock::now_ns, fault::Direction, hold_for, report::millis, scene::IN_FLIGHT_NS,
-    spec::Timing, status::Expected, wait_for,
+    spec::Timing, status::Expected,
 };
 
 /// For something that should take tens of milliseconds, on a machine that is busy with other things.
@@ -31,15 +31,7 @@ fn with_short_agent_timeout() -> LabSpec {
 
 /// Waits until a passive node serves `service` for every client, and all of `seen_by` agree.
 fn await_takeover(scene: &Scene, service: &str, since: &Range<u64>, seen_by: &[&str]) -> String {
-    let successor =
-        || scene.owners(service, since).pop().filter(|owner| ["n4", "n5"].contains(&owner.as_str()));
-    wait_for(&format!("a passive node serves {service} for every client"), SOON, || {
-        successor().is_some() && scene.is_service_up(service)
-    })
-    .unwrap();
-    let owner = successor().unwrap();
-    scene.lab.wait_for_owner(Expected { service, owner: &owner, seen_by }, SOON).unwrap();
-    owner
+    scene.wait_for_takeover(service, since, seen_by).unwrap()
 }
 
 /// A little before now: before the failure that follows, and after every answer that may still be on its way.
@@ -185,6 +177,14 @@ fn two_nodes_that_fail_together_go_to_two_backups() {
     let first = await_takeover(&scene, "web-1", &(cut_ns..u64::MAX), &alive);
     let second = await_takeover(&scene, "web-2", &(cut_ns..u64::MAX), &alive);
     assert_ne!(first, second, "two failures went to one backup while another was free");
+    // One timeout and the guard that outlasts it; whoever waits for a second timeout takes longer.
+    let two_timeouts = scene.lab.spec().timing.timeout * 9 / 4;
+    for service in ["web-1", "web-2"] {
+        let sight = scene.sight(service, &(cut_ns..now_ns()));
+        let outage = sight.gateway.outage.duration().max(sight.direct.outage.duration());
+        println!("{service}: no client was without it for longer than {} ms", millis(outage));
+        assert!(outage < two_timeouts, "{service} waited for a second timeout: {} ms", millis(outage));
+    }
     assert_stays(&scene, "web-1", &first, &alive);
     assert_stays(&scene, "web-2", &second, &alive);
     assert_path(&scene, "web-3", cut_ns, &["n3"]);
