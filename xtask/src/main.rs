@@ -7,8 +7,10 @@ use std::process::ExitCode;
 use clap::{Parser, Subcommand};
 
 mod process;
+mod root_test;
 mod run;
 mod setup;
+mod soak;
 mod test;
 mod tidy;
 mod workspace;
@@ -30,6 +32,8 @@ enum Command {
     Run(run::RunArgs),
     /// Check and test everything, as CI does
     Test(test::TestArgs),
+    /// Run the long forms of tests; all of them without a name
+    Soak(soak::SoakArgs),
     /// Check the house rules that a program can check
     Tidy,
     /// Install what building and testing need; `run` and `test` do this first
@@ -40,6 +44,7 @@ fn main() -> ExitCode {
     let done = match Arguments::parse().command {
         Command::Run(arguments) => setup::for_run().and_then(|()| run::run(&arguments)),
         Command::Test(arguments) => test::run(&arguments),
+        Command::Soak(arguments) => soak::run(&arguments),
         Command::Tidy => tidy::run(),
         Command::Setup(arguments) => setup::run(&arguments),
     };

@@ -3,6 +3,8 @@
 //! Builds the agent, becomes root and decides between the live view and a scenario; both end with everything removed.
 
 mod duration;
+mod figures;
+mod kill;
 mod live;
 mod scenario;
 mod signals;
@@ -15,12 +17,11 @@ use std::{
     time::Duration,
 };
 
-use afc_lab::{
-    LabSpec,
-    spec::{Safety, Timing},
-};
+use afc_lab::{LabSpec, spec::Timing};
 use anyhow::{Context, Result, bail};
+use serde_json::Value;
 
+use self::timeline::Timeline;
 use crate::process;
 
 /// What `cargo xtask run` takes.
@@ -51,6 +52,18 @@ pub(crate) struct RunArgs {
 enum Scenario {
     /// Node 1 loses power; node 1 returns
     Kill,
+    /// Node 4 runs short of memory, node 1 dies: the invention's figures 5 to 9, and the same with static lists
+    Figures,
+}
+
+/// What a scenario has shown.
+struct Verdict {
+    /// Everything, for programs.
+    json: Value,
+    /// What is not as it must be, a sentence each.
+    complaints: Vec<String>,
+    /// What to say if there is nothing to complain of.
+    praise: String,
 }
 
 /// Builds the agent and runs the cluster, until the scenario is over or somebody quits.
@@ -59,48 +72,75 @@ pub(crate) fn run(arguments: &RunArgs) -> Result<()> {
         bail!("--timeout must be at least twice --interval: two lost probes are no failure");
     }
     if env::var_os("AFC_BIN").is_none() {
-        process::run(process::cargo().args(["build", "--quiet", "--package", "afc-agent"]))?;
+        process::run(process::cargo().args([
+            "build",
+            "--quiet",
+            "--package",
+            "afc-agent",
+            "--package",
+            "afc-lab",
+            "--bins",
+        ]))?;
     }
     if !process::root_prefix().is_empty() {
         return again_as_root();
     }
     signals::note_requests_to_end().context("handling SIGINT and SIGTERM")?;
-    let spec = LabSpec::five_nodes().with_timing(Timing {
-        interval: arguments.interval,
-        timeout: arguments.timeout,
-        ..Timing::default()
-    });
-    debug_assert_eq!(spec.safety, Safety::Quorum);
     match arguments.scenario {
-        Some(Scenario::Kill) => play_kill(arguments, spec),
-        None if io::stdin().is_terminal() && io::stdout().is_terminal() => live::show(spec, arguments.rate),
-        None => play_kill(arguments, spec),
+        Some(scenario) => play(arguments, scenario),
+        None if io::stdin().is_terminal() && io::stdout().is_terminal() => {
+            live::show(LabSpec::five_nodes().with_timing(timing(arguments)), arguments.rate)
+        }
+        None => play(arguments, Scenario::Kill),
     }
 }
 
-/// Plays the scenario, prints it, and judges it.
-fn play_kill(arguments: &RunArgs, spec: LabSpec) -> Result<()> {
+/// Plays a scenario, prints it, and judges it.
+fn play(arguments: &RunArgs, scenario: Scenario) -> Result<()> {
     let to_stdout = arguments.json.as_deref() == Some(Path::new("-"));
     let mut print = |line: &str| {
         if to_stdout { eprintln!("{line}") } else { println!("{line}") }
     };
-    let timeline = scenario::play_kill(spec, arguments.rate, &mut print)?;
     let budget = Duration::from_millis(arguments.budget_ms);
-    let complaints = timeline.complaints(budget);
+    let timing = timing(arguments);
+    let verdict = match scenario {
+        Scenario::Kill => {
+            let spec = LabSpec::five_nodes().with_timing(timing);
+            Verdict::of_kill(&kill::play(spec, arguments.rate, &mut print)?, budget)
+        }
+        Scenario::Figures => {
+            let spec = LabSpec::figures().with_timing(timing);
+            figures::play(&spec, arguments.rate, budget, &mut print)?
+        }
+    };
     if let Some(file) = &arguments.json {
-        let text = format!("{:#}\n", timeline.to_json(budget));
+        let text = format!("{:#}\n", verdict.json);
         match to_stdout {
             true => print_whole(&text)?,
             false => std::fs::write(file, text).with_context(|| format!("writing {}", file.display()))?,
         }
     }
-    if complaints.is_empty() {
-        print(&format!(
-            "every client kept its service within {budget:?}, and no two nodes ever served one address at once"
-        ));
+    if verdict.complaints.is_empty() {
+        print(&verdict.praise);
         return Ok(());
     }
-    bail!("{}", complaints.join("; "))
+    bail!("{}", verdict.complaints.join("; "))
+}
+
+impl Verdict {
+    fn of_kill(timeline: &Timeline, budget: Duration) -> Self {
+        Self {
+            json: timeline.to_json(budget),
+            complaints: timeline.complaints(budget),
+            praise: format!(
+                "every client kept its service within {budget:?}, and no two nodes ever served one address at once"
+            ),
+        }
+    }
+}
+
+fn timing(arguments: &RunArgs) -> Timing {
+    Timing { interval: arguments.interval, timeout: arguments.timeout, ..Timing::default() }
 }
 
 /// Prints to standard output, where a reader that goes away early is no crash.

@@ -1,19 +1,13 @@
-//! The scenarios that `cargo xtask run` plays by itself.
+//! What the scenarios that `cargo xtask run` plays by itself have in common: a cluster at work, and steps that print what its
+//! clients saw. Knows no story.
 
 use std::{
     ops::Range,
     time::{Duration, Instant},
 };
 
-use afc_lab::{
-    LabSpec, Scene,
-    clock::now_ns,
-    report::{Report, millis},
-    scene::Sight,
-    spec::Role,
-    wait_for,
-};
-use anyhow::{Result, bail, ensure};
+use afc_lab::{LabSpec, Scene, clock::now_ns, report::Report, scene::Sight, spec::Role, wait_for};
+use anyhow::{Result, ensure};
 
 use super::{
     signals,
@@ -24,61 +18,34 @@ use super::{
 const SETTLE: Duration = Duration::from_secs(20);
 /// Traffic that is watched after each step has settled.
 const WATCH: Duration = Duration::from_secs(2);
-/// The node that dies, and its service.
-const VICTIM: &str = "n1";
-const SERVICE: &str = "web-1";
-
-/// Node 1 loses power, a passive node takes over; node 1 returns, nothing moves.
-pub(super) fn play_kill(spec: LabSpec, rate_hz: u32, print: &mut dyn FnMut(&str)) -> Result<Timeline> {
-    let started = Instant::now();
-    let mut play =
-        Play { scene: Scene::start(spec, rate_hz)?, started, timeline: Timeline::default(), print };
-    let nodes = play.agents();
-    (play.print)(&format!(
-        "{:>8.3} s  the agents of {} run",
-        started.elapsed().as_secs_f64(),
-        nodes.join(", ")
-    ));
-    play.wait("every service is at home and every client is served", |scene| {
-        scene.lab.is_everything_home() && scene.lab.is_whole() && scene.is_served()
-    })?;
-
-    play.step("every service is at home", |_| Ok(()))?;
-    play.step("n1 loses power", |play| {
-        let cut_ns = now_ns();
-        play.scene.lab.power_cut(VICTIM)?;
-        let since = cut_ns..u64::MAX;
-        play.wait("a passive node serves web-1", |scene| {
-            scene.is_service_up(SERVICE)
-                && scene.owners(SERVICE, &since).last().is_some_and(|owner| owner != VICTIM)
-        })
-    })?;
-    let successor = play.successor()?;
-    play.step("n1 returns", |play| {
-        play.scene.lab.power_on(VICTIM)?;
-        play.wait("n1 knows who serves web-1 and everybody hears n1", |scene| {
-            let known = scene.lab.agreed_owner(SERVICE, &[VICTIM]);
-            known.is_some_and(|owner| owner == successor) && scene.lab.is_whole()
-        })
-    })?;
-    play.check_that_nothing_moved(&successor)?;
-    Ok(play.timeline)
-}
 
 /// A scenario in progress. The lab goes when it is dropped.
-struct Play<'a> {
-    scene: Scene,
+pub(super) struct Play<'a> {
+    pub(super) scene: Scene,
+    pub(super) timeline: Timeline,
     started: Instant,
-    timeline: Timeline,
     print: &'a mut dyn FnMut(&str),
 }
 
-impl Play<'_> {
+impl<'a> Play<'a> {
+    /// Brings a cluster up and waits until it is well.
+    pub(super) fn start(spec: LabSpec, rate_hz: u32, print: &'a mut dyn FnMut(&str)) -> Result<Self> {
+        let started = Instant::now();
+        let scene = Scene::start(spec, rate_hz)?;
+        let mut play = Self { scene, timeline: Timeline::default(), started, print };
+        let agents = format!("the agents of {} run", play.agents().join(", "));
+        play.say_now(&agents);
+        play.wait("every service is at home and every client is served", |scene| {
+            scene.lab.is_everything_home() && scene.lab.is_whole() && scene.is_served()
+        })?;
+        Ok(play)
+    }
+
     /// Does something, lets traffic run for a while, and notes what the clients saw from just before it.
-    fn step(&mut self, event: &str, act: impl FnOnce(&Self) -> Result<()>) -> Result<()> {
+    pub(super) fn step<T>(&mut self, event: &str, act: impl FnOnce(&Self) -> Result<T>) -> Result<T> {
         let at = self.started.elapsed();
         let from_ns = now_ns();
-        act(self)?;
+        let done = act(self)?;
         let until_ns = now_ns() + WATCH.as_nanos() as u64;
         self.wait("the traffic of a step", |_| now_ns() >= until_ns)?;
         let window = from_ns..now_ns();
@@ -87,11 +54,11 @@ impl Play<'_> {
         let step = Step { at, event: event.to_owned(), services };
         step.lines().iter().for_each(|line| (self.print)(line));
         self.timeline.steps.push(step);
-        Ok(())
+        Ok(done)
     }
 
     /// Waits, unless somebody wants to go or an agent falls.
-    fn wait(&self, what: &str, condition: impl Fn(&Scene) -> bool) -> Result<()> {
+    pub(super) fn wait(&self, what: &str, condition: impl Fn(&Scene) -> bool) -> Result<()> {
         let lab = &self.scene.lab;
         let in_vain = || signals::asked() || !lab.fallen().is_empty();
         let waited = wait_for(what, SETTLE, || in_vain() || condition(&self.scene));
@@ -102,6 +69,21 @@ impl Play<'_> {
         }
         ensure!(fallen.is_empty(), "the agents of {} have ended by themselves", fallen.join(", "));
         waited.map(drop)
+    }
+
+    /// Prints a line below a step.
+    pub(super) fn say(&mut self, line: &str) {
+        (self.print)(format!("{:12}{line}", "").trim_end());
+    }
+
+    /// Prints a line with the time.
+    pub(super) fn say_now(&mut self, line: &str) {
+        (self.print)(&format!("{:>8.3} s  {line}", self.started.elapsed().as_secs_f64()));
+    }
+
+    /// What the last step saw of a service.
+    pub(super) fn last_seen(&self, service: &str) -> Option<&Seen> {
+        self.timeline.steps.last()?.services.iter().find(|seen| seen.service == service)
     }
 
     /// What the clients saw of one service.
@@ -118,33 +100,6 @@ impl Play<'_> {
             direct: lack(&direct),
             http: http.duration(),
         }
-    }
-
-    /// The node that serves web-1 after the last step, which must be a passive one.
-    fn successor(&mut self) -> Result<String> {
-        let seen = self.last_of_the_service();
-        let successor = seen.and_then(|seen| seen.owners.last()).cloned().unwrap_or_default();
-        let gap = seen.map(|seen| millis(seen.gateway.gap.max(seen.direct.gap))).unwrap_or_default();
-        let homes = self.scene.lab.spec().services.iter().any(|service| service.home == successor);
-        if successor.is_empty() || homes {
-            bail!("web-1 went to {successor:?}, which is no passive node");
-        }
-        (self.print)(&format!("{:12}{successor} took web-1 over; the longest UDP gap was {gap} ms", ""));
-        Ok(successor)
-    }
-
-    /// With `preempt = false` a returning home takes nothing back.
-    fn check_that_nothing_moved(&self, successor: &str) -> Result<()> {
-        let owners = self.last_of_the_service().map(|seen| seen.owners.clone()).unwrap_or_default();
-        if owners != [successor] {
-            bail!("web-1 was to stay with {successor} when n1 returned, but was served by {owners:?}");
-        }
-        Ok(())
-    }
-
-    /// What the last step saw of web-1.
-    fn last_of_the_service(&self) -> Option<&Seen> {
-        self.timeline.steps.last()?.services.iter().find(|seen| seen.service == SERVICE)
     }
 
     /// The nodes that have an agent.

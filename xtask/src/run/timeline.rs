@@ -103,6 +103,11 @@ impl Step {
 }
 
 impl Seen {
+    /// The longest time without an answer of either UDP client.
+    pub(super) fn udp_gap(&self) -> Duration {
+        self.gateway.gap.max(self.direct.gap)
+    }
+
     /// The longest time without an answer, by client.
     fn gaps(&self) -> [(&'static str, Duration); 3] {
         [("gateway", self.gateway.gap), ("direct", self.direct.gap), ("http", self.http)]
@@ -134,7 +139,7 @@ impl Seen {
 }
 
 /// Milliseconds, to the microsecond.
-fn in_ms(duration: Duration) -> f64 {
+pub(super) fn in_ms(duration: Duration) -> f64 {
     duration.as_micros() as f64 / 1e3
 }
 

@@ -6,11 +6,11 @@
 use std::env::consts::ARCH;
 use std::process::Command;
 
-use anyhow::{Result, bail};
+use anyhow::Result;
 
 use super::tally::Tally;
 use crate::setup::Need;
-use crate::{process, tidy, workspace};
+use crate::{process, root_test, tidy, workspace};
 
 /// The package of the labs and of the tests that need root.
 const ROOT_TESTS: &str = "tests";
@@ -134,17 +134,8 @@ fn root_tests(filter: Option<&str>, tally: &mut Tally) -> Result<()> {
         println!("there are none");
         return Ok(());
     }
-    // The labs start it.
-    process::run(&mut cargo("build --workspace --bin afc"))?;
     let mut command = tests(&targets, filter);
-    let sudo = process::root_prefix();
-    if let Some(program) = sudo.first() {
-        if process::find(program).is_none() {
-            bail!("there is no {program}: run as root");
-        }
-        let runner = [sudo, &["--preserve-env"]].concat();
-        command.arg("--config").arg(format!("target.'cfg(all())'.runner={runner:?}"));
-    }
+    root_test::prepare(&mut command)?;
     tally.run(command.args(["--", "--test-threads=1"]))
 }
 
