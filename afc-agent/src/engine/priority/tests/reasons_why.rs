@@ -5,27 +5,31 @@ use afc_ebpf::identity::{NodeId, ServiceId};
 use super::{super::*, properties::for_each_cluster};
 use crate::engine::availability::UnavailableReason;
 
-fn cluster(nodes: &[(u16, Reasons, Headroom)], services: &[(u32, &[u16])]) -> Inputs {
+/// The service of a home: of a lower home the greater number, so that neither is taken for the other.
+fn of(home: u16) -> ServiceId {
+    ServiceId(10 - u32::from(home))
+}
+
+fn cluster(nodes: &[(u16, Reasons, Headroom)], services: &[(u16, &[u16])]) -> Inputs {
     let node = |&(id, reasons, headroom): &(u16, Reasons, Headroom)| NodeInput {
         id: NodeId(id),
         reasons,
         headroom,
         room: 1,
     };
-    // Service s belongs to node s.
-    let service = |&(id, backups): &(u32, &[u16])| ServiceInput {
-        id: ServiceId(id),
-        home: NodeId(id as u16),
+    let service = |&(home, backups): &(u16, &[u16])| ServiceInput {
+        id: of(home),
+        home: NodeId(home),
         home_stands_ready: true,
         backups: backups.iter().map(|&id| NodeId(id)).collect(),
-        owner: NodeId(id as u16),
+        owner: NodeId(home),
     };
     Inputs { nodes: nodes.iter().map(node).collect(), services: services.iter().map(service).collect() }
 }
 
-fn explained(inputs: &Inputs, service: u32) -> Vec<(u16, Why)> {
+fn explained(inputs: &Inputs, home: u16) -> Vec<(u16, Why)> {
     let lists = lists(inputs);
-    let backups = &lists.service(ServiceId(service)).unwrap().backups;
+    let backups = &lists.service(of(home)).unwrap().backups;
     backups.iter().map(|backup| (backup.node.0, backup.why)).collect()
 }
 
@@ -52,7 +56,7 @@ fn of_two_services_that_want_one_backup_the_one_with_the_lower_home_keeps_it() {
     assert_eq!(explained(&inputs, 1), as_configured);
     assert_eq!(
         explained(&inputs, 2),
-        [(5, Why::AheadOfSpread(ServiceId(1))), (4, Why::BehindSpread(ServiceId(1))), (6, Why::Preference)]
+        [(5, Why::AheadOfSpread(of(1))), (4, Why::BehindSpread(of(1))), (6, Why::Preference)]
     );
 }
 
@@ -63,7 +67,7 @@ fn a_service_away_from_a_home_that_stands_ready_leaves_the_backups_to_others() {
     inputs.services[0].owner = NodeId(6);
     assert_eq!(explained(&inputs, 2)[0], (4, Why::Preference), "the home takes it back first");
     inputs.services[0].home_stands_ready = false;
-    assert_eq!(explained(&inputs, 2)[0], (5, Why::AheadOfSpread(ServiceId(1))), "nobody takes it back");
+    assert_eq!(explained(&inputs, 2)[0], (5, Why::AheadOfSpread(of(1))), "nobody takes it back");
 }
 
 #[test]
