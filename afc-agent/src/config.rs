@@ -163,12 +163,6 @@ impl Config {
     pub fn service(&self, id: ServiceId) -> Option<&ServiceConfig> {
         self.services.iter().find(|service| service.id == id)
     }
-
-    /// The directory of this node's pins. A dot is not allowed in names of the BPF file system.
-    pub fn pin_dir(&self) -> PathBuf {
-        let name = format!("afc-{}-{}", self.cluster.name, self.this_node().name);
-        self.agent.bpf_dir.join(name.replace('.', "_"))
-    }
 }
 
 /// First four bytes of the BLAKE3 of a name, as on the wire.

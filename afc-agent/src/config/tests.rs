@@ -88,7 +88,6 @@ fn what_is_left_out_has_its_default() {
     assert_eq!(config.cluster.port, 7948);
     assert_eq!(config.agent.agent_timeout, Duration::from_secs(3));
     assert_eq!(config.agent.bpf_dir, Path::new("/sys/fs/bpf"));
-    assert_eq!(config.pin_dir(), Path::new("/sys/fs/bpf/afc-edge-n1"));
     assert_eq!(config.services[0].candidates, [NodeId(1), NodeId(2), NodeId(3)]);
     let hosted = SMALL.replace("node = \"n1\"\n", "").replace("\"n2\"", "\"host-1\"");
     assert_eq!(valid(&hosted).agent.node, NodeId(2));
