@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use crate::engine::availability::UnavailableReason;
+use afc_engine::availability::UnavailableReason;
 
 /// What stands where there is nothing to say.
 pub const NOTHING: &str = "-";

@@ -8,7 +8,6 @@ pub mod columns;
 pub mod config;
 pub mod control;
 pub mod datapath;
-pub mod engine;
 pub mod events;
 pub mod heartbeat;
 pub mod key;

@@ -8,7 +8,9 @@ mod table;
 
 use serde::{Deserialize, Serialize};
 
-use crate::{config::ListMode, engine::priority::Headroom, status::UnavailableReason};
+use afc_engine::priority::Headroom;
+
+use crate::{config::ListMode, status::UnavailableReason};
 
 pub use explanation::{ExplainedCandidate, ExplainedReason, Explanation};
 

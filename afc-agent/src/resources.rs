@@ -24,13 +24,12 @@ pub use sample::{Flaw, Memory, Reading, Resource, Sample, SampleError};
 pub use sampler::{Sampler, Sources};
 pub use task::ResourcesTask;
 
-use crate::{
-    cluster::record::{Limits, Utilization},
-    engine::{
-        availability::{Reasons, UnavailableReason},
-        priority::Headroom,
-    },
+use afc_engine::{
+    availability::{Reasons, UnavailableReason},
+    priority::Headroom,
 };
+
+use crate::cluster::record::{Limits, Utilization};
 
 /// What a node knows of its own utilisation.
 #[derive(Clone, Debug, Default, PartialEq)]

@@ -8,7 +8,7 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
-pub use crate::engine::availability::UnavailableReason;
+pub use afc_engine::availability::UnavailableReason;
 
 use crate::config::Role;
 

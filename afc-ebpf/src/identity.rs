@@ -12,7 +12,7 @@ const CLAIMER_BITS: u32 = 12;
 
 /// A node's number in the configuration: 1 to 4095. Zero means "nobody".
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
-#[cfg_attr(feature = "user", derive(serde::Serialize, serde::Deserialize))]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 #[repr(transparent)]
 pub struct NodeId(pub u16);
 
@@ -31,7 +31,7 @@ impl NodeId {
 /// A service's number on the wire: the first four bytes of the BLAKE3 hash of its name, so that
 /// the order of a configuration file does not matter.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
-#[cfg_attr(feature = "user", derive(serde::Serialize, serde::Deserialize))]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 #[repr(transparent)]
 pub struct ServiceId(pub u32);
 
@@ -40,7 +40,7 @@ pub struct ServiceId(pub u32);
 /// A claim takes a new counter and hop 0, a handover adds 1 to the hop. Kept as the upper 52 bits
 /// of an owner word, shifted down.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
-#[cfg_attr(feature = "user", derive(serde::Serialize, serde::Deserialize))]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 #[repr(transparent)]
 pub struct Epoch(u64);
 
@@ -81,7 +81,7 @@ impl Epoch {
 
 /// The owner word: an epoch and its owner, in one store (design.md section 5).
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
-#[cfg_attr(feature = "user", derive(serde::Serialize, serde::Deserialize))]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 #[repr(transparent)]
 pub struct OwnerWord(pub u64);
 

@@ -232,7 +232,7 @@ const _: () = {
 };
 
 /// What aya may copy to and from maps.
-#[cfg(feature = "user")]
+#[cfg(feature = "aya")]
 mod pod {
     use super::{Control, Event, Heard, Held, Interface, Peer, Record, Serving, Settings};
     use crate::lease::Holding;

@@ -88,7 +88,7 @@ impl Campaign {
         match self {
             Self::Engine { seeds } => LongTest {
                 name: "engine",
-                target: &["--lib", "engine::tests::random"],
+                target: &["--lib", "tests::random"],
                 variable: ("AFC_SEEDS", seeds),
                 user: User::Anybody,
             },

@@ -17,6 +17,11 @@ use std::{
 };
 
 use afc_ebpf::identity::{NodeId, ServiceId};
+use afc_engine::{
+    availability::UnavailableReason,
+    priority::{self, Backup, Lists},
+    ranking::{Ranked, Ranking},
+};
 use tokio::{
     sync::{Notify, mpsc, watch},
     time::MissedTickBehavior,
@@ -31,11 +36,6 @@ use crate::{
         record::{NodeRecord, NodeState},
     },
     config::{Config, ListMode},
-    engine::{
-        availability::UnavailableReason,
-        priority::{self, Backup, Lists},
-        ranking::{Ranked, Ranking},
-    },
     events::Happening,
     heartbeat::{
         mailbox::{Mailbox, Order},
@@ -370,7 +370,7 @@ fn ranking(backups: &[Backup]) -> Ranking {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::engine::{
+    use afc_engine::{
         availability::Reasons,
         priority::{Headroom, Why},
     };

@@ -7,12 +7,12 @@ use afc_ebpf::{
     layout::{Peer, Settings, role},
     siphash::Key,
 };
+use afc_engine::{ServiceSetup, Setup};
 
 use crate::{
     clock,
     config::{Config, NodeConfig, Role, Safety, ServiceConfig, XdpMode},
     datapath::{self, EgressHook, Options, WantedMode},
-    engine::{self, ServiceSetup, Setup},
     heartbeat::{
         codec::Envelope,
         fast_path::{Contact, Place},
@@ -50,8 +50,8 @@ pub(super) fn setup(config: &Config, session: u64, seed: u64) -> Setup {
         node: config.agent.node,
         role: engine_role(config.this_node().role),
         safety: match config.cluster.safety {
-            Safety::Quorum => engine::Safety::Quorum,
-            Safety::BestEffort => engine::Safety::BestEffort,
+            Safety::Quorum => afc_engine::Safety::Quorum,
+            Safety::BestEffort => afc_engine::Safety::BestEffort,
         },
         session,
         lease_ns: config.heartbeat.timeout.as_nanos() as u64,
@@ -188,11 +188,11 @@ pub(super) fn contacts(config: &Config, maps: &datapath::View) -> Vec<Contact> {
     config.nodes.iter().filter(|node| node.id != config.agent.node).map(contact).collect()
 }
 
-pub(super) fn engine_role(role: Role) -> engine::Role {
+pub(super) fn engine_role(role: Role) -> afc_engine::Role {
     match role {
-        Role::Member => engine::Role::Member,
-        Role::Witness => engine::Role::Witness,
-        Role::Gateway => engine::Role::Gateway,
+        Role::Member => afc_engine::Role::Member,
+        Role::Witness => afc_engine::Role::Witness,
+        Role::Gateway => afc_engine::Role::Gateway,
     }
 }
 

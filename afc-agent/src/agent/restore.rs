@@ -3,11 +3,11 @@
 use std::collections::BTreeMap;
 
 use afc_ebpf::identity::{OwnerWord, ServiceId};
+use afc_engine::{Adopted, Floor, Restored};
 
 use crate::{
     config::Config,
     datapath::FastMaps,
-    engine::{Adopted, Floor, Restored},
     repository::{self, Floors},
 };
 

@@ -8,6 +8,7 @@ use std::{
 };
 
 use afc_ebpf::identity::{NodeId, OwnerWord};
+use afc_engine::{Engine, Restored, effect::Leases};
 use anyhow::{Context, Result, anyhow};
 use tracing::warn;
 
@@ -22,7 +23,6 @@ use crate::{
     config::{Config, ServiceConfig},
     control::server::ControlServer,
     datapath::{self, Claim, Datapath, FastMaps},
-    engine::{Engine, Restored, effect::Leases},
     events::{EventKind, EventLog, Happening},
     heartbeat::{
         fast_path::FastPath,

@@ -10,6 +10,7 @@ use afc_ebpf::{
     identity::{Epoch, NodeId},
     rtt,
 };
+use afc_engine::view::{HolderState, NodeView, ServiceView, Watch};
 use tokio::sync::watch;
 
 use super::{
@@ -22,7 +23,6 @@ use crate::{
     config::{Config, NodeConfig, Role, Safety, ServiceConfig},
     control::{Duty, server::ControlSource},
     datapath::{self, Counters, InterfaceMode, Mode},
-    engine::view::{HolderState, NodeView, ServiceView, Watch},
     events::EventLog,
     heartbeat::{scheduling::SchedulingClass, view::View},
     lists::{Explanation, ListMatrix},

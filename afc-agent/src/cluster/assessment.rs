@@ -13,13 +13,13 @@ use std::{
 };
 
 use afc_ebpf::identity::{NodeId, OwnerWord, ServiceId};
-
-use super::record::{NodeRecord, Version};
-use crate::engine::{
+use afc_engine::{
     Role,
     availability::{Reasons, UnavailableReason},
     priority::{Headroom, Inputs, NodeInput, ServiceInput},
 };
+
+use super::record::{NodeRecord, Version};
 
 /// Records by their nodes.
 pub type Records = BTreeMap<NodeId, Arc<NodeRecord>>;

@@ -11,9 +11,9 @@ use afc_ebpf::{
 use serde::{Deserialize, Serialize};
 use thiserror::Error;
 
-pub use crate::engine::view::Watch;
+pub use afc_engine::view::Watch;
 
-use crate::engine::{
+use afc_engine::{
     availability::{Reasons, UnavailableReason},
     priority::Headroom,
 };

@@ -16,11 +16,11 @@ use afc_ebpf::{
     lease::Holding,
     wire::SLOTS,
 };
+use afc_engine::effect::Leases;
 use aya::maps::{Array, MapData, MapError, RingBuf};
 use thiserror::Error;
 
 use super::view::{HeardSnapshot, View};
-use crate::engine::effect::Leases;
 
 /// `BPF_F_LOCK`: take the value's spin lock (Linux 5.1).
 const LOCKED: u64 = 4;

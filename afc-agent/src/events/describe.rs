@@ -1,15 +1,13 @@
 //! Turns what the engine reports into an event for people: numbers become names.
 
 use afc_ebpf::identity::{Epoch, NodeId, OwnerWord, ServiceId};
+use afc_engine::{
+    effect::{Cause, DropCause, Report},
+    message::Refusal,
+};
 
 use super::{EventKind, Happening};
-use crate::{
-    config::Config,
-    engine::{
-        effect::{Cause, DropCause, Report},
-        message::Refusal,
-    },
-};
+use crate::config::Config;
 
 /// The event that tells of `report`.
 pub fn describe(report: &Report, config: &Config) -> Happening {

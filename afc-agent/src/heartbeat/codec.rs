@@ -11,7 +11,7 @@ use afc_ebpf::{
 use bytes::{Buf, BufMut};
 use thiserror::Error;
 
-use crate::engine::message::{Message, Refusal, Slot, Slots};
+use afc_engine::message::{Message, Refusal, Slot, Slots};
 
 /// One message on the wire: 128 bytes and the tag.
 pub type Datagram = [u8; PAYLOAD_BYTES];

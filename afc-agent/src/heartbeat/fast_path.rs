@@ -16,6 +16,7 @@ use afc_ebpf::{
     identity::{NodeId, OwnerWord, ServiceId},
     layout::event,
 };
+use afc_engine::{Engine, Event, event::Heard};
 
 use super::{
     codec::Envelope,
@@ -25,12 +26,7 @@ use super::{
     view::{Heartbeats, Tally, View},
     wake::{Timer, Wait},
 };
-use crate::{
-    clock,
-    datapath::FastMaps,
-    engine::{Engine, Event, event::Heard},
-    network::arp::GratuitousArp,
-};
+use crate::{clock, datapath::FastMaps, network::arp::GratuitousArp};
 
 mod effects;
 

@@ -7,11 +7,11 @@ use std::{
 };
 
 use afc_ebpf::identity::ServiceId;
+use afc_engine::{effect::Report, ranking::Ranking};
 use crossbeam_queue::ArrayQueue;
 use tokio::io::unix::AsyncFd;
 
 use super::wake::Bell;
-use crate::engine::{effect::Report, ranking::Ranking};
 
 /// Orders that wait for the fast path, at most. An order that finds no room is given back to its sender.
 const ORDERS: usize = 4096;

@@ -1,14 +1,12 @@
 //! What the fast path shows of itself: a copy that status readers look at, refreshed every few milliseconds.
 
 use afc_ebpf::identity::NodeId;
-
-use crate::{
-    engine::{
-        Engine,
-        view::{Counters, NodeView, ServiceView},
-    },
-    heartbeat::scheduling::SchedulingClass,
+use afc_engine::{
+    Engine,
+    view::{Counters, NodeView, ServiceView},
 };
+
+use crate::heartbeat::scheduling::SchedulingClass;
 
 /// One moment of the fast path. Created with room for everything, so that a refresh allocates nothing.
 #[derive(Clone, Debug, Default)]

@@ -4,9 +4,10 @@ use std::{fmt, time::Duration};
 
 use serde::{Deserialize, Serialize};
 
+use afc_engine::priority::Headroom;
+
 use crate::{
     columns::{self, NOTHING, availability},
-    engine::priority::Headroom,
     status::UnavailableReason,
 };
 

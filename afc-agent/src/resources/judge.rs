@@ -3,17 +3,19 @@
 
 use std::{collections::BTreeMap, time::Duration};
 
+use afc_engine::{
+    availability::{Reasons, UnavailableReason},
+    priority::Headroom,
+};
+
 use super::{
     latch::{Latch, Signal},
     sample::{Memory, Sample},
 };
+
 use crate::{
     cluster::record::Limits,
     config::{Amount, Ratio, Threshold, Thresholds},
-    engine::{
-        availability::{Reasons, UnavailableReason},
-        priority::Headroom,
-    },
 };
 
 /// What thresholds are about, in the order of [`UnavailableReason::ALL`].

@@ -208,7 +208,7 @@ pub(crate) const ROWS: &[Row] = &[
                 word: word(9, ME),
                 others: &[PEER, OTHER],
                 now_ns: boottime_ns(),
-                leases: afc_agent::engine::effect::Leases::CarriedOver,
+                leases: afc_engine::effect::Leases::CarriedOver,
             };
             rig.fast.hold(0, &claim).expect("held");
             granting(rig, MINE).frame()

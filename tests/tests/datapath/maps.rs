@@ -1,10 +1,11 @@
 //! The fast path's half of the maps, against the real ones: what it writes is what the kernel and the next agent read.
 
-use afc_agent::{clock::boottime_ns, datapath::Claim, engine::effect::Leases};
+use afc_agent::{clock::boottime_ns, datapath::Claim};
 use afc_ebpf::{
     identity::{NodeId, OwnerWord},
     layout::{MAX_HELD, Record},
 };
+use afc_engine::effect::Leases;
 
 use super::rig::{INCARNATION, ME, OTHER, PEER, Rig, mac, service, word};
 

@@ -11,7 +11,6 @@ use std::{
 use afc_agent::{
     clock::boottime_ns,
     datapath::{Claim, Datapath, FastMaps, Options, WantedMode, peer_address},
-    engine::effect::Leases,
 };
 use afc_ebpf::{
     identity::{NodeId, OwnerWord},
@@ -20,6 +19,7 @@ use afc_ebpf::{
     reason::Reason,
     wire::{DEFAULT_PORT, Kind, MAGIC, TTL},
 };
+use afc_engine::effect::Leases;
 use aya::maps::{Array, HashMap, Map, MapData};
 
 pub(crate) use super::cluster::{

@@ -13,19 +13,11 @@ struct Layer {
 const LAYERS: [Layer; 3] = [
     Layer {
         name: "the engine: the world comes in as events, and goes out as effects",
-        files: &["afc-agent/src/engine.rs", "afc-agent/src/engine/"],
+        files: &["afc-engine/src/"],
         forbidden: &[
             "aya",
             "core::net",
             "core::sync",
-            "crate::agent",
-            "crate::cluster",
-            "crate::datapath",
-            "crate::heartbeat",
-            "crate::metrics",
-            "crate::network",
-            "crate::repository",
-            "crate::service",
             "libc",
             "std::fs",
             "std::io",

@@ -7,12 +7,10 @@ use std::{
 };
 
 use afc_ebpf::identity::NodeId;
+use afc_engine::{availability::UnavailableReason, priority::Lists};
 use tokio::sync::watch;
 
-use crate::{
-    cluster::{assessment::Assessment, record::NodeRecord},
-    engine::{availability::UnavailableReason, priority::Lists},
-};
+use crate::cluster::{assessment::Assessment, record::NodeRecord};
 
 /// A record as this node has it.
 #[derive(Clone, Debug)]

@@ -3,14 +3,14 @@
 use std::time::SystemTime;
 
 use afc_ebpf::identity::{NodeId, ServiceId};
+use afc_engine::{
+    availability::UnavailableReason,
+    priority::{Backup, Why},
+};
 
 use super::board::Posted;
 use crate::{
     config::{Config, Role},
-    engine::{
-        availability::UnavailableReason,
-        priority::{Backup, Why},
-    },
     lists::{
         BackupList, ExplainedCandidate, ExplainedReason, Explanation, ListMatrix, ListedBackup, ListedNode,
     },

@@ -3,6 +3,11 @@
 use std::collections::BTreeMap;
 
 use afc_ebpf::identity::{NodeId, OwnerWord, ServiceId};
+use afc_engine::{
+    Role,
+    availability::UnavailableReason,
+    view::{HolderState, Watch},
+};
 
 use crate::{
     cluster::{
@@ -10,11 +15,6 @@ use crate::{
         record::{MAX_WATCHES, NodeState},
     },
     config::{Config, ListMode, ServiceConfig},
-    engine::{
-        Role,
-        availability::UnavailableReason,
-        view::{HolderState, Watch},
-    },
     heartbeat::view::View,
     resources::Measured,
 };

@@ -3,12 +3,12 @@
 use std::net::Ipv4Addr;
 
 use afc_ebpf::identity::NodeId;
+use afc_engine::{availability::Reasons, priority::ServiceList};
 
 use super::{board::Posted, show};
 use crate::{
     cluster::record::Version,
     config::{Config, Role},
-    engine::{availability::Reasons, priority::ServiceList},
     events::{EventKind, Happening},
 };
 

@@ -3,12 +3,10 @@
 use std::sync::Arc;
 
 use afc_ebpf::identity::Epoch;
+use afc_engine::priority::lists;
 
 use super::*;
-use crate::{
-    cluster::record::{NodeState, Watch},
-    engine::priority::lists,
-};
+use crate::cluster::record::{NodeState, Watch};
 
 mod death;
 mod random;
@@ -64,7 +62,7 @@ fn column(assessment: &Assessment, node: u16) -> String {
     };
     let state = |available: bool| if available { 'A' } else { 'N' };
     let place =
-        |at: &crate::engine::priority::Backup| format!("{}{}", at.node.0, state(at.reasons.is_available()));
+        |at: &afc_engine::priority::Backup| format!("{}{}", at.node.0, state(at.reasons.is_available()));
     backups.iter().map(place).collect::<Vec<_>>().join(" ")
 }
 

@@ -47,7 +47,7 @@ fn a_dead_nodes_record_ages_out_everywhere_and_it_costs_one_datagram_a_second_to
 
 #[test]
 fn a_record_that_is_refreshed_never_ages_out_and_says_how_long_its_reasons_hold() {
-    use crate::engine::availability::{Reasons, UnavailableReason};
+    use afc_engine::availability::{Reasons, UnavailableReason};
     let mut world = settled(3, 4);
     let reasons = Reasons::NONE.with(UnavailableReason::Memory);
     world.set_state(0, NodeState { reasons, reason_ages_ms: vec![500], ..state(0) });

@@ -6,14 +6,10 @@ use afc_ebpf::{
     identity::{Epoch, ServiceId},
     wire::{Kind, flag},
 };
+use afc_engine::{Effect, effect::Leases, message::Message};
 
 use super::FastPath;
-use crate::{
-    clock,
-    datapath::Claim,
-    engine::{Effect, effect::Leases, message::Message},
-    heartbeat::mailbox::Notice,
-};
+use crate::{clock, datapath::Claim, heartbeat::mailbox::Notice};
 
 impl FastPath {
     /// Does what the engine asks, in its order; whether it is done for good. Messages wait for the end of the round, which

@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use afc_ebpf::identity::{NodeId, ServiceId};
 
 use super::{super::*, random::Changed};
-use crate::engine::availability::UnavailableReason;
+use crate::availability::UnavailableReason;
 
 /// A breach, in words.
 pub(super) type Verdict = Result<(), String>;

@@ -5,7 +5,7 @@ use afc_ebpf::{
     layout::Record,
 };
 
-use crate::engine::{
+use crate::{
     message::Refusal,
     record::{self, Ask, Decision, OwnHolding, Standing},
 };

@@ -8,7 +8,7 @@ use super::{
     Backup, Headroom, NodeInput, ServiceInput, Why,
     canonical::{Canonical, MAX_BACKUPS},
 };
-use crate::engine::availability::{Reasons, UnavailableReason};
+use crate::availability::{Reasons, UnavailableReason};
 
 /// One backup, as it stands for one list.
 #[derive(Clone, Copy, Debug)]

@@ -4,7 +4,7 @@
 use afc_ebpf::identity::{NodeId, ServiceId};
 
 use super::super::*;
-use crate::engine::availability::UnavailableReason;
+use crate::availability::UnavailableReason;
 
 /// The backups of nodes 1 to 5, with A or N.
 type Columns = [&'static str; 5];

@@ -12,7 +12,7 @@ use afc_ebpf::{
 };
 
 use super::shape::Bug;
-use crate::engine::{
+use crate::{
     effect::Leases,
     event::Heard,
     message::{Message, Slot, Slots},

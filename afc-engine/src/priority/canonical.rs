@@ -7,7 +7,7 @@ use std::collections::BTreeSet;
 use afc_ebpf::{identity::NodeId, lease::MAX_VOTERS};
 
 use super::{Headroom, Inputs, NodeInput, ServiceInput};
-use crate::engine::availability::{Reasons, UnavailableReason};
+use crate::availability::{Reasons, UnavailableReason};
 
 /// Backups in one list, at most: a service's home and they all vote. Further ones are left out.
 pub(super) const MAX_BACKUPS: usize = MAX_VOTERS - 1;

@@ -12,7 +12,7 @@ use super::{
     kernel::{Kernel, Notice},
     shape::Bug,
 };
-use crate::engine::{
+use crate::{
     Adopted, Effect, Engine, Event, Floor, Restored, Role, Safety, Setup,
     effect::{Cause, DropCause, Leases, Report},
     message::{Message, Slot, Slots},

@@ -8,7 +8,7 @@ use super::{
     queue::Queue,
     shape::{Bug, MS, Network, Shape},
 };
-use crate::engine::{Engine, Event, Role, ServiceSetup, Setup, message::Message};
+use crate::{Engine, Event, Role, ServiceSetup, Setup, message::Message};
 
 enum What {
     Deliver(Message),

@@ -6,7 +6,7 @@ use super::{
 };
 use afc_ebpf::identity::{NodeId, ServiceId};
 
-use crate::engine::{
+use crate::{
     Event, Role, Safety,
     ranking::{Ranked, Ranking},
 };

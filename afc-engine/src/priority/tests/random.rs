@@ -4,7 +4,7 @@ use afc_ebpf::identity::{NodeId, ServiceId};
 use fastrand::Rng;
 
 use super::super::*;
-use crate::engine::availability::UnavailableReason;
+use crate::availability::UnavailableReason;
 
 /// A cluster of 2 to so many members.
 pub(super) fn inputs(rng: &mut Rng, most_nodes: u16) -> Inputs {

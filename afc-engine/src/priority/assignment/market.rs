@@ -9,7 +9,7 @@ use afc_ebpf::{identity::NodeId, layout::MAX_SERVICES};
 use pathfinding::{directed::dijkstra::dijkstra_reach, num_traits::Zero};
 
 use super::Demand;
-use crate::engine::priority::{canonical::Canonical, cost::Cost};
+use crate::priority::{canonical::Canonical, cost::Cost};
 
 /// One component. Services and nodes go by their index here.
 pub(super) struct Market {

@@ -7,7 +7,7 @@ use afc_ebpf::{
 };
 
 use super::shape::{INTERVAL, LEASE};
-use crate::engine::{
+use crate::{
     Adopted, Effect, Engine, Event, Floor, Restored, Role, Safety, ServiceSetup, Setup,
     message::{Message, Refusal, Slots},
     record,
@@ -166,7 +166,7 @@ fn a_trial_claim_is_answered_without_a_trace() {
 fn a_tentative_holder_drops_and_releases_before_it_votes_for_a_higher_epoch() {
     let mut engine = voter();
     let at = engine.services.find(S).unwrap();
-    engine.claim(at, crate::engine::effect::Cause::NoOwner, START);
+    engine.claim(at, crate::effect::Cause::NoOwner, START);
     drain(&mut engine);
     let effects = handle(&mut engine, claim(OTHER, 0, 777, word(9, OTHER)), START + 1);
     let order = |wanted: &dyn Fn(&Effect) -> bool| effects.iter().position(wanted).expect("present");
@@ -182,7 +182,7 @@ fn a_tentative_holder_drops_and_releases_before_it_votes_for_a_higher_epoch() {
 fn an_owner_with_a_live_lease_refuses_a_higher_epoch() {
     let mut engine = voter();
     let at = engine.services.find(S).unwrap();
-    engine.claim(at, crate::engine::effect::Cause::NoOwner, START);
+    engine.claim(at, crate::effect::Cause::NoOwner, START);
     drain(&mut engine);
     let held = Epoch::claim(1, ME).owned_by(ME);
     let effects =

@@ -6,7 +6,7 @@ use super::{
     shape::{LEASE, MS, Shape},
     world::World,
 };
-use crate::engine::{
+use crate::{
     Event,
     ranking::{Ranked, Ranking},
     view::Watch,

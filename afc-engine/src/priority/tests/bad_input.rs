@@ -3,7 +3,7 @@
 use afc_ebpf::identity::{NodeId, ServiceId};
 
 use super::{super::*, check, properties::for_each_cluster};
-use crate::engine::availability::UnavailableReason;
+use crate::availability::UnavailableReason;
 
 const MEMORY: Reasons = Reasons::NONE.with(UnavailableReason::Memory);
 

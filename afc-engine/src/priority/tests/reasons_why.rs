@@ -3,7 +3,7 @@
 use afc_ebpf::identity::{NodeId, ServiceId};
 
 use super::{super::*, properties::for_each_cluster};
-use crate::engine::availability::UnavailableReason;
+use crate::availability::UnavailableReason;
 
 /// The service of a home: of a lower home the greater number, so that neither is taken for the other.
 fn of(home: u16) -> ServiceId {

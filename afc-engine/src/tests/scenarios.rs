@@ -4,7 +4,7 @@ use super::{
     shape::{LEASE, MS, Shape},
     world::World,
 };
-use crate::engine::{Role, Safety, effect::Report};
+use crate::{Role, Safety, effect::Report};
 
 const SEEDS: std::ops::Range<u64> = 0..20;
 

@@ -1,6 +1,6 @@
 //! How a simulated cluster looks, what its network does, and which bugs can be planted.
 
-use crate::engine::{Role, Safety};
+use crate::{Role, Safety};
 
 /// One millisecond.
 pub(super) const MS: u64 = 1_000_000;

@@ -12,7 +12,7 @@ use super::{
     shape::{MS, Shape},
     world::World,
 };
-use crate::engine::{
+use crate::{
     Effect, Engine, Event,
     event::Heard,
     message::{Message, Refusal, Slot, Slots},
