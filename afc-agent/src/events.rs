@@ -90,6 +90,8 @@ pub enum EventKind {
     TwoAnnouncers,
     /// A voter refused this node.
     Refused,
+    /// The owner did not hand a service over that this node asked for.
+    NotHandedOver,
     /// A node became available as a backup, or ceased to be.
     Availability,
     /// The backups of a service stand in another order, or one became available or ceased to be.
@@ -119,6 +121,7 @@ impl EventKind {
             Self::OwnerChanged => "owner_changed",
             Self::TwoAnnouncers => "two_announcers",
             Self::Refused => "refused",
+            Self::NotHandedOver => "not_handed_over",
             Self::Availability => "availability",
             Self::Lists => "lists",
             Self::Interface => "interface",

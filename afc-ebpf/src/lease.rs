@@ -20,6 +20,12 @@ pub const fn guard_ns(lease_ns: u64) -> u64 {
     lease_ns.saturating_add(lease_ns / 4)
 }
 
+/// Until when a node that a service was handed over to serves without a grant: "until `c_ts + R/1.25` at most", where
+/// `c_ts` is its own clock when it asked and R the remaining lease by the clock of the owner before.
+pub const fn window_until_ns(asked_ns: u64, remaining_ns: u64) -> u64 {
+    asked_ns.saturating_add(remaining_ns / 5 * 4)
+}
+
 /// The kernel's `struct bpf_spin_lock`, found by this very name in the map value's BTF
 /// (Linux 5.1; `BPF_F_LOCK` updates take it from userspace).
 #[derive(Clone, Copy, Debug, Default)]
@@ -46,6 +52,8 @@ pub struct Holding {
     pub since_ns: u64,
     /// The agent's incarnation that wrote it.
     pub incarnation: u64,
+    /// Until when the owner before lets this node hold, which handed over to it; 0 if nobody did.
+    pub window_until_ns: u64,
     /// Until when each of `others` lets this node hold.
     pub leases: [u64; MAX_OTHERS],
     /// The other voters' node numbers; 0 where unused.
@@ -54,7 +62,7 @@ pub struct Holding {
     pub reserved: [u16; 2],
 }
 
-const _: () = assert!(size_of::<Holding>() == 96);
+const _: () = assert!(size_of::<Holding>() == 104);
 
 /// What a grant did.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -96,6 +104,7 @@ impl Holding {
         }
         if let Some(before) = before {
             holding.leases = before.leases;
+            holding.window_until_ns = before.window_until_ns;
         }
         holding
     }
@@ -148,15 +157,15 @@ impl Holding {
         true
     }
 
-    /// Until when a majority lets this node hold: the ⌊n/2⌋-th largest of the other voters' leases.
-    /// Without other voters, for ever.
+    /// Until when this node may hold: the ⌊n/2⌋-th largest of the other voters' leases, or the end of the
+    /// window that it was handed. Without other voters, for ever.
     #[inline(always)]
     pub fn lease_until_ns(&self) -> u64 {
         if self.needed == 0 {
             return FOREVER_NS;
         }
         let needed = self.needed as u64;
-        let mut best = 0;
+        let mut best = self.window_until_ns;
         let mut i = 0;
         while i < MAX_OTHERS {
             let mut at_least = 0;
@@ -272,6 +281,18 @@ mod tests {
         assert!(!owner.drop_if_lapsed(LEASE, 2500));
         assert_eq!(owner.grant(word().0, 2, 2400, LEASE, 2501), Grant::Lapsed);
         assert!(!owner.is_held());
+    }
+
+    #[test]
+    fn a_window_serves_without_grants_and_not_beyond_its_end() {
+        assert_eq!(window_until_ns(100, 1_000), 900);
+        let mut taken = held(3);
+        taken.window_until_ns = 900;
+        assert_eq!(taken.lease_until_ns(), 900);
+        taken.grant(word().0, 2, 100, LEASE, 200);
+        assert_eq!(taken.lease_until_ns(), 1100);
+        assert!(!taken.drop_if_lapsed(LEASE, 2100));
+        assert!(taken.drop_if_lapsed(LEASE, 2101));
     }
 
     #[test]

@@ -53,8 +53,8 @@ impl Engine {
         if service.holding.is_some() || !self.is_candidate(at) || self.is_in_quarantine(now_ns) {
             return None;
         }
-        // "A candidate whose own record's guard has run out."
-        if record::is_guarded(service.record, now_ns) {
+        // "A candidate whose own record's guard has run out." What was transferred to it is guarded for it.
+        if record::is_guarded_from(service.record, self.me, now_ns) {
             return None;
         }
         if service.holder.is_none() {

@@ -66,6 +66,11 @@ pub enum Leases {
     Fresh,
     /// The owner raised its own epoch: its leases carry over.
     CarriedOver,
+    /// The owner before handed over what remained of its lease.
+    HandedOver {
+        /// Until when this node serves without a grant, ns.
+        until_ns: u64,
+    },
 }
 
 /// A state change of the engine, for people.
@@ -135,6 +140,11 @@ pub enum Report {
         /// Why.
         refusal: super::message::Refusal,
     },
+    /// The owner did not hand the service over in time.
+    NotHandedOver {
+        /// The service.
+        service: ServiceId,
+    },
 }
 
 /// Why a node claims.
@@ -150,6 +160,8 @@ pub enum Cause {
     RaiseEpoch,
     /// The home takes its service back.
     Preempt,
+    /// The owner hands it over.
+    Handover,
 }
 
 /// Why a holding ended.
@@ -165,6 +177,8 @@ pub enum DropCause {
     Stopped,
     /// The home takes it back.
     HandedBack,
+    /// Another node asked for it and takes over without a gap.
+    HandedOver,
     /// This node is drained, and another candidate stands ready.
     Drained,
     /// In doubt.

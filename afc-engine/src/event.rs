@@ -45,6 +45,11 @@ pub enum Event {
         /// Its backups, best first; the home need not be among them.
         ranking: Ranking,
     },
+    /// This node is ready to serve: it asks the owner to hand the service over.
+    Take {
+        /// The service.
+        service: ServiceId,
+    },
     /// The clock jumped, the machine was suspended, or a program is gone: in doubt, abort.
     Doubt {
         /// The session to go on with.

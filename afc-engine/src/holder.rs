@@ -140,28 +140,34 @@ impl Engine {
         self.tick_arp(at, now_ns);
     }
 
-    /// "Drop first, in the kernel and for good, then tell all." The own vote is free from then on.
+    /// "Drop first, then tell all." The own vote is free from then on.
     pub(super) fn drop_holding(&mut self, at: ServiceAt, cause: DropCause, now_ns: u64) {
         self.services[at].trial = None;
-        let Some(holding) = self.services[at].holding.take() else {
+        let Some(holding) = self.let_go(at, now_ns) else {
             return;
         };
-        let id = self.services.key(at);
-        let wait_ns = self.random_wait_ns();
-        self.outbox.push(Effect::Drop { service: id });
         self.disown(at);
         let service = &mut self.services[at];
         service.holder = holding.epoch.owned_by(NodeId::NONE);
+        let recorded = OwnerWord(service.record.word);
+        let released = record::released(service.record);
+        self.set_record(at, released);
+        self.send_release(at, holding.epoch.owned_by(self.me), recorded);
+        self.report(Report::Dropped { service: self.services.key(at), epoch: holding.epoch, cause });
+    }
+
+    /// "Drop first, in the kernel and for good": what was held. The record and the owner word still stand.
+    pub(super) fn let_go(&mut self, at: ServiceAt, now_ns: u64) -> Option<Holding> {
+        let holding = self.services[at].holding.take()?;
+        let wait_ns = self.random_wait_ns();
+        self.outbox.push(Effect::Drop { service: self.services.key(at) });
+        let service = &mut self.services[at];
         service.unlisted = 0;
         service.vacant_since_ns = None;
         service.not_before_ns = now_ns.saturating_add(wait_ns);
-        let recorded = OwnerWord(service.record.word);
-        let released = record::released(service.record);
         self.count_held();
-        self.set_record(at, released);
-        self.send_release(at, holding.epoch.owned_by(self.me), recorded);
-        self.report(Report::Dropped { service: id, epoch: holding.epoch, cause });
         self.reconsider = true;
+        Some(holding)
     }
 
     /// This node serves no more.
@@ -263,8 +269,7 @@ impl Engine {
             self.drop_holding(at, DropCause::Lapsed, now_ns);
             return;
         }
-        let awaits_grants = holding.stage == Stage::Tentative || holding.raise.is_some();
-        if awaits_grants && now_ns >= holding.resend_ns {
+        if holding.awaits_grants() && now_ns >= holding.resend_ns {
             holding.resend_ns = now_ns.saturating_add(self.timing.interval_ns);
             self.send_claim(at, 0);
         }

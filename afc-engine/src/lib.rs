@@ -19,6 +19,7 @@
 //! | `candidate` | when to claim: vacancy, rank, trial |
 //! | `drain` | gives the services of a drained node away |
 //! | `holder` | claims, serves, drops |
+//! | `handover` | a service goes to the node that asks for it, without a gap |
 //! | `raise` | moves an owner to a higher epoch without a gap |
 //! | `announce` | ANNOUNCE, RELEASE, gratuitous ARP |
 //! | `probing`, `suspicion` | whom to probe, whom to suspect |
@@ -35,6 +36,7 @@ mod drain;
 pub mod effect;
 pub mod event;
 mod floor;
+mod handover;
 mod holder;
 pub mod message;
 mod node;
@@ -197,6 +199,10 @@ impl Engine {
                 Some(at) => self.services[at].rank(&ranking),
                 None => self.counters.unknown_service += 1,
             },
+            Event::Take { service } => match self.services.find(service) {
+                Some(at) => self.start_take(at, now_ns),
+                None => self.counters.unknown_service += 1,
+            },
             Event::Doubt { session } => self.handle_doubt(session, now_ns),
             Event::Stop => self.handle_stop(now_ns),
             Event::Tick => self.handle_tick(now_ns),
@@ -243,8 +249,9 @@ impl Engine {
             Kind::Refuse => self.handle_refuse(message, now_ns),
             Kind::Announce => self.handle_announce(message, now_ns),
             Kind::Release => self.handle_release(message),
-            // Planned handover is not spoken yet; a node that asks for it waits in vain and nothing moves.
-            Kind::Take | Kind::Handover | Kind::Transfer => self.counters.unexpected += 1,
+            Kind::Take => self.handle_take(message, now_ns),
+            Kind::Handover => self.handle_handover(message, now_ns),
+            Kind::Transfer => self.handle_transfer(message, now_ns),
         }
     }
 

@@ -12,7 +12,6 @@ use super::{
     message::Message,
     node::Rate,
     record,
-    service::Stage,
     setup::Role,
     suspicion::{Liveness, Verdict},
     table::{NodeAt, ServiceAt},
@@ -34,6 +33,7 @@ impl Engine {
         for at in self.services.places() {
             self.tick_holding(at, now_ns);
             self.tick_trial(at, now_ns);
+            self.tick_take(at, now_ns);
         }
         self.tick_drain(now_ns);
         self.reconsider = true;
@@ -171,15 +171,15 @@ impl Engine {
 
     fn service_deadline_ns(&self, at: ServiceAt) -> Option<u64> {
         let service = &self.services[at];
+        let take_ns = service.take.map(|take| take.next_ns);
         let trial_ns = service.trial.map(|trial| trial.next_ns);
         let Some(holding) = service.holding else {
             // The moment at which a suspected holder's guard ends is the moment to ask.
             let is_awaited = self.is_candidate(at) && record::is_guarded(service.record, self.last_tick_ns);
             let guard_ns = (is_awaited && self.is_holder_gone(at)).then_some(service.record.guard_until_ns);
-            return trial_ns.into_iter().chain(guard_ns).min();
+            return [trial_ns, take_ns, guard_ns].into_iter().flatten().min();
         };
-        let awaits_grants = holding.stage == Stage::Tentative || holding.raise.is_some();
-        let resend_ns = awaits_grants.then_some(holding.resend_ns);
+        let resend_ns = holding.awaits_grants().then_some(holding.resend_ns);
         [trial_ns, resend_ns, holding.announce.next_ns, holding.arp.next_ns].into_iter().flatten().min()
     }
 }

@@ -89,7 +89,7 @@ pub fn decide(record: Record, standing: Standing, ask: Ask, now_ns: u64) -> Deci
 
 fn refusal(record: Record, reserved: u32, ask: Ask, now_ns: u64) -> Option<Refusal> {
     let word = OwnerWord(record.word);
-    if word.owner() != ask.from && is_guarded(record, now_ns) {
+    if is_guarded_from(record, ask.from, now_ns) {
         return Some(Refusal::Guarded);
     }
     // "e is never held again": a late REPLY must not bring back the guard that its RELEASE ended.
@@ -108,6 +108,11 @@ fn refusal(record: Record, reserved: u32, ask: Ask, now_ns: u64) -> Option<Refus
 /// Whether the guard of a recorded holder runs.
 pub fn is_guarded(record: Record, now_ns: u64) -> bool {
     OwnerWord(record.word).owner().is_some() && now_ns < record.guard_until_ns
+}
+
+/// Whether it runs for another node than this one.
+pub fn is_guarded_from(record: Record, node: NodeId, now_ns: u64) -> bool {
+    OwnerWord(record.word).owner() != node && is_guarded(record, now_ns)
 }
 
 /// The record of a grant, guarded until then.
@@ -137,6 +142,38 @@ pub fn released(record: Record) -> Record {
 /// The record that a RELEASE by its holder leaves: "it counts only for exactly that holder and epoch".
 pub fn after_release(record: Record, word: OwnerWord) -> Option<Record> {
     (word.owner().is_some() && record.word == word.0).then(|| released(record))
+}
+
+/// The own record of an owner that hands over: the taker's, "now + G". The epoch stays the one that was held.
+pub fn handed_over(record: Record, to: NodeId, guard_until_ns: u64) -> Record {
+    Record { word: OwnerWord(record.word).epoch().owned_by(to).0, guard_until_ns, floor: record.floor }
+}
+
+/// The record that a TRANSFER by its holder leaves: "record exactly (o, e) becomes holder c, the guard's end unchanged".
+pub fn after_transfer(record: Record, handed: OwnerWord, to: NodeId) -> Option<Record> {
+    let is_exact = handed.owner().is_some() && record.word == handed.0;
+    is_exact.then(|| Record { word: handed.epoch().owned_by(to).0, ..record })
+}
+
+/// What a node that takes a service over holds, and its own record then: "the epoch (e with hop + 1) is above its floor,
+/// and its own record is (o, e) or grantable".
+pub fn taken(
+    record: Record,
+    standing: Standing,
+    handed: OwnerWord,
+    by: NodeId,
+    now_ns: u64,
+) -> Option<(Epoch, Record)> {
+    let epoch = handed.epoch().next_hop()?;
+    if epoch <= OwnerWord(record.floor).epoch() {
+        return None;
+    }
+    // The owner gave it up to this node: as if its TRANSFER were here already.
+    let before = after_transfer(record, handed, by).unwrap_or(record);
+    match decide(before, standing, Ask { from: by, epoch }, now_ns) {
+        Decision::Grant(granted) | Decision::DropAndGrant(granted) => Some((epoch, held(granted))),
+        Decision::Refuse(_) => None,
+    }
 }
 
 /// An empty record that keeps the floor. While in quarantine its guard names no holder but the quarantine's

@@ -32,6 +32,7 @@ impl Service {
             unlisted: 0,
             holding: None,
             trial: None,
+            take: None,
             vacant_since_ns: None,
             not_before_ns: 0,
             stay_ns: 0,
@@ -135,6 +136,7 @@ impl Engine {
         service.record = record::forgotten(OwnerWord(service.record.floor).epoch(), self.quarantine_until_ns);
         service.holder = OwnerWord::NONE;
         service.trial = None;
+        service.take = None;
         service.vacant_since_ns = None;
         service.not_before_ns = 0;
         let record = service.record;

@@ -37,6 +37,8 @@ pub(super) struct Service {
     pub(super) holding: Option<Holding>,
     /// The pre-vote that runs.
     pub(super) trial: Option<Trial>,
+    /// The handover that this node asks for.
+    pub(super) take: Option<Take>,
     /// Since when it has no holder that this node could see, and this node may claim it.
     pub(super) vacant_since_ns: Option<u64>,
     /// "A random time" after an own failure.
@@ -57,6 +59,8 @@ pub(super) struct Holding {
     /// The kernel's `lease_until`, and when it was looked up.
     pub(super) until_ns: u64,
     pub(super) looked_ns: u64,
+    /// Until when the owner before lets it serve; 0 if it was claimed.
+    pub(super) window_until_ns: u64,
     pub(super) stage: Stage,
     /// A higher epoch that it moves to.
     pub(super) raise: Option<Raise>,
@@ -100,6 +104,7 @@ impl Holding {
             since_ns: now_ns,
             until_ns: 0,
             looked_ns: now_ns,
+            window_until_ns: 0,
             stage: Stage::Tentative,
             raise: None,
             refused: Voters::default(),
@@ -109,6 +114,12 @@ impl Holding {
             contested_ns: 0,
             raise_after_ns: 0,
         }
+    }
+
+    /// Whether a majority has not granted it yet, or not its next epoch.
+    pub(super) fn awaits_grants(&self) -> bool {
+        let is_on_window = self.window_until_ns != 0 && self.until_ns <= self.window_until_ns;
+        self.stage == Stage::Tentative || self.raise.is_some() || is_on_window
     }
 }
 
@@ -140,6 +151,15 @@ pub(super) struct Trial {
     pub(super) rounds: u8,
     /// When the next round is sent.
     pub(super) next_ns: u64,
+}
+
+/// A handover that this node asks for, again and again.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Take {
+    /// When it asks again,
+    pub(super) next_ns: u64,
+    /// and when it gives up.
+    pub(super) until_ns: u64,
 }
 
 /// A set of a service's voters, by their order in its configuration.

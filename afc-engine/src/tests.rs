@@ -6,6 +6,7 @@
 //! | `conversation` | what one engine says, effect by effect |
 //! | `bad_input` | whatever comes in |
 //! | `scenarios` | one fault each on a simulated cluster |
+//! | `handover` | a service goes to the node that asks for it |
 //! | `lists` | what the lists, resources and the operator change |
 //! | `random` | many faults, thousands of seeds, and planted bugs |
 //! | `world` | the simulated cluster: clocks, network, power, and the checker that runs after every step |
@@ -16,6 +17,7 @@
 
 mod bad_input;
 mod conversation;
+mod handover;
 mod kernel;
 mod lists;
 mod machine;

@@ -87,17 +87,21 @@ impl FastMaps {
         let before = self.holding(index)?;
         self.held.add(&self.view, claim.service, index)?;
         let mut holding = Holding::claimed(claim.word, claim.others, claim.now_ns, self.incarnation, None);
-        let carries = match claim.leases {
-            Leases::Fresh => false,
-            Leases::CarriedOver => before.is_held() && before.others == holding.others,
-        };
-        if carries {
-            holding.leases = before.leases;
-            if before.word == holding.word {
-                holding.since_ns = before.since_ns;
+        match claim.leases {
+            Leases::CarriedOver if before.is_held() && before.others == holding.others => {
+                holding.leases = before.leases;
+                holding.window_until_ns = before.window_until_ns;
+                if before.word == holding.word {
+                    holding.since_ns = before.since_ns;
+                }
             }
-        } else {
-            self.end_leases(index)?;
+            Leases::Fresh | Leases::CarriedOver => self.end_leases(index)?,
+            Leases::HandedOver { until_ns } => {
+                self.end_leases(index)?;
+                holding.window_until_ns = until_ns;
+                // The kernel does not know of this majority; the owner word does not name this node yet.
+                self.extend_lease(index, until_ns);
+            }
         }
         self.write(index, &holding)
     }

@@ -55,6 +55,11 @@ pub fn describe(report: &Report, config: &Config) -> Happening {
                 format!("{} refuses {name}: {}", config.node_name(by), refusal_name(refusal))
             })
         },
+        Report::NotHandedOver { service } => {
+            names.of_service(EventKind::NotHandedOver, service, |name| {
+                format!("the owner of {name} did not hand it over")
+            })
+        }
     }
 }
 
@@ -66,6 +71,7 @@ pub(crate) const fn cause_name(cause: Cause) -> &'static str {
         Cause::Released => "released",
         Cause::RaiseEpoch => "raise_epoch",
         Cause::Preempt => "preempt",
+        Cause::Handover => "handover",
     }
 }
 
@@ -77,6 +83,7 @@ pub(crate) const fn drop_cause_name(cause: DropCause) -> &'static str {
         DropCause::Refused => "refused",
         DropCause::Stopped => "stopped",
         DropCause::HandedBack => "handed_back",
+        DropCause::HandedOver => "handed_over",
         DropCause::Drained => "drained",
         DropCause::Doubt => "doubt",
     }
@@ -194,6 +201,7 @@ mod tests {
                 Report::Refused { service, by: NodeId(3), refusal: Refusal::Guarded },
                 "n3 refuses web-2: guarded",
             ),
+            (Report::NotHandedOver { service }, "the owner of web-2 did not hand it over"),
         ];
         for (report, text) in table {
             assert_eq!(describe(&report, &config).text, text);

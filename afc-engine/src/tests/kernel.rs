@@ -6,7 +6,7 @@
 use afc_ebpf::{
     identity::{Epoch, NodeId, OwnerWord, ServiceId},
     layout::Record,
-    lease::{FOREVER_NS, Grant, Holding},
+    lease::{Grant, Holding},
     verdict::{self, Verdict},
     wire::{Kind, SLOTS, flag},
 };
@@ -215,11 +215,14 @@ impl Kernel {
         let entry = &mut self.services[service];
         let before = match leases {
             Leases::CarriedOver => Some(entry.holding),
-            Leases::Fresh => None,
+            Leases::Fresh | Leases::HandedOver { .. } => None,
         };
         entry.holding = Holding::claimed(word, others, now_ns, 1, before.as_ref());
+        if let Leases::HandedOver { until_ns } = leases {
+            entry.holding.window_until_ns = until_ns;
+        }
         if before.is_none() {
-            entry.lease_until_ns = if others.is_empty() { FOREVER_NS } else { 0 };
+            entry.lease_until_ns = entry.holding.lease_until_ns();
         }
         if !self.held.contains(&Some(service)) {
             match self.held.iter_mut().find(|place| place.is_none()) {

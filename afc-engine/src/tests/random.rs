@@ -68,7 +68,7 @@ fn fault(world: &mut World, manners: Manners) {
     }
     let node = if world.rng.bool() { world.server(service).unwrap_or(any) } else { any };
     let is_running = world.machine(node).engine.is_some();
-    match world.rng.u32(0..16) {
+    match world.rng.u32(0..17) {
         0 => world.cut(node, other, true),
         1 => world.isolate(node),
         2 | 3 => world.heal(),
@@ -103,6 +103,7 @@ fn fault(world: &mut World, manners: Manners) {
             let ranked = ranked(world, service);
             world.event(node, ranked);
         }
+        15 if is_running => world.event(any, Event::Take { service: ServiceId(1000 + service as u32) }),
         _ if !is_running => world.start(node),
         _ => {}
     }

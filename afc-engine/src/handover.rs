@@ -1,0 +1,233 @@
+//! Planned handover: a service goes to the node that asks for it, without a gap ("planned handover is pulled").
+//!
+//! The taker asks (TAKE) once its tasks run; the owner drops the holding and gives what remains of its lease (HANDOVER);
+//! the voters go on guarding, for the taker (TRANSFER). Whatever of it is lost, the guards are not: then the taker claims
+//! as any candidate would, and nobody else before them.
+
+use afc_ebpf::{
+    identity::{Epoch, NodeId, OwnerWord, ServiceId},
+    lease::window_until_ns,
+    wire::Kind,
+};
+
+use super::{
+    Effect, Engine,
+    effect::{Cause, DropCause, Leases, Report},
+    message::{Message, Slot, Slots},
+    record::{self, OwnHolding, Standing},
+    service::{Holding, Stage, Take},
+    table::ServiceAt,
+};
+
+/// Leases for which a taker asks.
+const ASK_LEASES: u64 = 20;
+
+impl Engine {
+    /// The runtime is ready to serve.
+    pub(super) fn start_take(&mut self, at: ServiceAt, now_ns: u64) {
+        let until_ns = now_ns.saturating_add(self.timing.lease_ns.saturating_mul(ASK_LEASES));
+        self.services[at].take = Some(Take { next_ns: now_ns, until_ns });
+        self.tick_take(at, now_ns);
+    }
+
+    /// "c sends TAKE(s, its session, its clock `c_ts`)", each interval until the owner answers.
+    pub(super) fn tick_take(&mut self, at: ServiceAt, now_ns: u64) {
+        let service = self.services.key(at);
+        let Some(take) = self.services[at].take.filter(|take| now_ns >= take.next_ns) else {
+            return;
+        };
+        if now_ns > take.until_ns || !self.may_take(at, now_ns) {
+            self.services[at].take = None;
+            self.report(Report::NotHandedOver { service });
+            return;
+        }
+        let next_ns = now_ns.saturating_add(self.timing.interval_ns);
+        self.services[at].take = Some(Take { next_ns, ..take });
+        let owner = self.services[at].owner;
+        // "Its floor persisted first."
+        if owner.epoch().counter() > self.services[at].reserved {
+            self.reserve(at, owner.epoch().counter());
+            return;
+        }
+        self.outbox.send(Message {
+            session: self.session,
+            slots: Slots::one(service, owner),
+            ..self.message(Kind::Take, owner.owner())
+        });
+    }
+
+    fn may_take(&self, at: ServiceAt, now_ns: u64) -> bool {
+        let service = &self.services[at];
+        let has_owner = service.owner.owner().is_some() && service.owner.owner() != self.me;
+        has_owner && service.holding.is_none() && self.is_candidate(at) && !self.is_in_quarantine(now_ns)
+    }
+
+    /// "o, with R left on its lease, drops the holding, sets its own record to (c, e, now + G), and answers HANDOVER, once;
+    /// to the voters TRANSFER."
+    pub(super) fn handle_take(&mut self, message: &Message, now_ns: u64) {
+        let [slot] = message.slots.as_slice() else {
+            self.counters.malformed += 1;
+            return;
+        };
+        let Some(at) = self.services.find(slot.service) else {
+            self.counters.unknown_service += 1;
+            return;
+        };
+        // It asks for what this node no longer holds, or not yet under this epoch.
+        if slot.word != self.word(at) || slot.word.is_none() {
+            self.counters.stale += 1;
+            return;
+        }
+        let Some((next, remaining_ns)) = self.can_hand_over(at, message.from, now_ns) else {
+            return;
+        };
+        self.let_go(at, now_ns);
+        self.services[at].trial = None;
+        let guard_until_ns = now_ns.saturating_add(self.timing.guard_ns);
+        let handed = record::handed_over(self.services[at].record, message.from, guard_until_ns);
+        self.set_record(at, handed);
+        self.redirect(at, next);
+        self.outbox.send(Message {
+            session: message.session,
+            echo_ns: message.sent_ns,
+            remaining_ns,
+            slots: Slots::one(slot.service, slot.word),
+            ..self.message(Kind::Handover, message.from)
+        });
+        self.send_transfer(at, slot.word, next);
+        self.report(Report::Dropped {
+            service: slot.service,
+            epoch: slot.word.epoch(),
+            cause: DropCause::HandedOver,
+        });
+    }
+
+    /// The word that the taker will hold, and R, if this node owns the service with enough of its lease left.
+    fn can_hand_over(&self, at: ServiceAt, to: NodeId, now_ns: u64) -> Option<(OwnerWord, u64)> {
+        let service = &self.services[at];
+        let holding = service.holding.filter(|holding| {
+            holding.stage == Stage::Owner && !holding.awaits_grants() && service.ranking.contains(to)
+        })?;
+        let remaining_ns = holding.until_ns.saturating_sub(now_ns).min(self.timing.lease_ns);
+        let next = holding.epoch.next_hop()?.owned_by(to);
+        // The taker must have its majority before the window ends. It asks again, and a renewal is on its way.
+        (remaining_ns >= self.timing.lease_ns / 4).then_some((next, remaining_ns))
+    }
+
+    /// Sends what still arrives here to the taker.
+    fn redirect(&mut self, at: ServiceAt, next: OwnerWord) {
+        let id = self.services.key(at);
+        let service = &mut self.services[at];
+        service.see(next.epoch());
+        service.owner = next;
+        service.holder = next;
+        self.outbox.push(Effect::Own { service: id, word: next });
+    }
+
+    fn send_transfer(&mut self, at: ServiceAt, handed: OwnerWord, next: OwnerWord) {
+        let service = self.services.key(at);
+        let mut slots = Slots::one(service, handed);
+        slots.push(Slot { service, word: next }).unwrap_or_default();
+        for place in 0..self.services[at].voters.len() {
+            let voter = self.services[at].voters[place];
+            if voter != self.me {
+                let message = Message { slots, ..self.message(Kind::Transfer, voter) };
+                self.outbox.send(message);
+            }
+        }
+    }
+
+    /// "Record exactly (o, e) becomes holder c, the guard's end unchanged."
+    pub(super) fn handle_transfer(&mut self, message: &Message, now_ns: u64) {
+        let [handed, next] = message.slots.as_slice() else {
+            self.counters.malformed += 1;
+            return;
+        };
+        if handed.word.owner() != message.from || handed.service != next.service {
+            self.counters.malformed += 1;
+            return;
+        }
+        let Some(at) = self.services.find(handed.service) else {
+            self.counters.unknown_service += 1;
+            return;
+        };
+        if !self.is_voter(at) || !self.services[at].ranking.contains(next.word.owner()) {
+            self.counters.malformed += 1;
+            return;
+        }
+        if let Some(record) =
+            record::after_transfer(self.services[at].record, handed.word, next.word.owner())
+        {
+            self.set_record(at, record);
+        }
+        let service = &mut self.services[at];
+        service.see(next.word.epoch());
+        if service.holder == handed.word {
+            service.holder = next.word;
+            service.unlisted = 0;
+            // The HANDOVER is on its way to this node; without it, it claims.
+            service.not_before_ns = now_ns.saturating_add(self.timing.interval_ns);
+        }
+    }
+
+    /// "c takes it only under that session, if it holds nothing of s, ... It serves at once, and claims that epoch
+    /// meanwhile."
+    pub(super) fn handle_handover(&mut self, message: &Message, now_ns: u64) {
+        let [slot] = message.slots.as_slice() else {
+            self.counters.malformed += 1;
+            return;
+        };
+        let Some(at) = self.services.find(slot.service) else {
+            self.counters.unknown_service += 1;
+            return;
+        };
+        if slot.word.owner() != message.from {
+            self.counters.malformed += 1;
+            return;
+        }
+        if message.session != self.session || message.echo_ns > now_ns {
+            self.counters.wrong_session += 1;
+            return;
+        }
+        if self.services[at].take.take().is_none() || self.services[at].holding.is_some() {
+            self.counters.stale += 1;
+            return;
+        }
+        let standing = Standing {
+            in_quarantine: self.is_in_quarantine(now_ns),
+            own: OwnHolding::Nothing,
+            reserved: self.services[at].reserved,
+            guard_ns: self.timing.guard_ns,
+        };
+        let taken = record::taken(self.services[at].record, standing, slot.word, self.me, now_ns);
+        let Some((epoch, record)) = taken else {
+            self.report(Report::NotHandedOver { service: slot.service });
+            return;
+        };
+        self.set_record(at, record);
+        self.reserve_ahead(at);
+        let until_ns = window_until_ns(message.echo_ns, message.remaining_ns.min(self.timing.lease_ns));
+        self.hold_window(at, epoch, until_ns, now_ns);
+    }
+
+    fn hold_window(&mut self, at: ServiceAt, epoch: Epoch, until_ns: u64, now_ns: u64) {
+        let id: ServiceId = self.services.key(at);
+        let service = &mut self.services[at];
+        service.holding = Some(Holding {
+            until_ns,
+            window_until_ns: until_ns,
+            ..Holding::claimed(epoch, now_ns, self.timing.interval_ns)
+        });
+        service.holder = epoch.owned_by(self.me);
+        service.trial = None;
+        service.vacant_since_ns = None;
+        self.count_held();
+        self.outbox.push(Effect::Hold { service: id, epoch, leases: Leases::HandedOver { until_ns } });
+        self.send_claim(at, 0);
+        self.report(Report::Claimed { service: id, epoch, cause: Cause::Handover });
+        if now_ns < until_ns || self.needs_no_grants(at) {
+            self.serve(at, now_ns);
+        }
+        self.reconsider = true;
+    }
+}
