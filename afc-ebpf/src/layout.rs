@@ -136,6 +136,7 @@ pub struct Held {
 /// A voter's record of one service, kept in the kernel's memory so that it survives the agent.
 /// Written by the agent alone, the guard first; see `engine/record`.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize), serde(deny_unknown_fields))]
 #[repr(C)]
 pub struct Record {
     /// Holder and epoch on record.

@@ -5,11 +5,13 @@ use afc_ebpf::{
     identity::{Epoch, NodeId, OwnerWord, ServiceId},
     layout::Record,
 };
+use serde::{Deserialize, Serialize};
 
 use super::message::Message;
 
 /// One output of the engine.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case", deny_unknown_fields)]
 pub enum Effect {
     /// Send one message; the runtime fills in cluster, generation, sequence, `sent` and the tag.
     Send(Message),
@@ -60,7 +62,8 @@ pub enum Effect {
 }
 
 /// What becomes of the leases when an epoch is held.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case", deny_unknown_fields)]
 pub enum Leases {
     /// A new claim starts without any.
     Fresh,
@@ -74,7 +77,8 @@ pub enum Leases {
 }
 
 /// A state change of the engine, for people.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case", deny_unknown_fields)]
 pub enum Report {
     /// A node is suspected dead: enough probes were sent and none answered for `silence_ns`.
     Suspected {
@@ -148,7 +152,8 @@ pub enum Report {
 }
 
 /// Why a node claims.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case", deny_unknown_fields)]
 pub enum Cause {
     /// No owner since the start.
     NoOwner,
@@ -165,7 +170,8 @@ pub enum Cause {
 }
 
 /// Why a holding ended.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case", deny_unknown_fields)]
 pub enum DropCause {
     /// No majority for a lease; the kernel dropped it.
     Lapsed,

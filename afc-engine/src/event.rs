@@ -1,11 +1,13 @@
 //! Everything that can happen to the engine.
 
 use afc_ebpf::identity::{NodeId, OwnerWord, ServiceId};
+use serde::{Deserialize, Serialize};
 
 use super::{message::Message, ranking::Ranking};
 
 /// One input of the engine. Times in it are `CLOCK_BOOTTIME` nanoseconds of this node.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case", deny_unknown_fields)]
 pub enum Event {
     /// An authentic message for this node arrived.
     Received(Message),
@@ -62,7 +64,8 @@ pub enum Event {
 }
 
 /// What the kernel heard of one node.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
 pub struct Heard {
     /// The node.
     pub node: NodeId,

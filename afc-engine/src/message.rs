@@ -6,36 +6,47 @@ use afc_ebpf::{
     identity::{NodeId, OwnerWord, ServiceId},
     wire::{Kind, SLOTS},
 };
+use serde::{Deserialize, Serialize};
 
 /// One message. Fields that a kind does not use are zero.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
 pub struct Message {
     /// What it is.
     pub kind: Kind,
     /// [`afc_ebpf::wire::flag`] bits.
+    #[serde(default, skip_serializing_if = "is_zero")]
     pub flags: u16,
     /// Sender.
     pub from: NodeId,
     /// Receiver.
     pub to: NodeId,
     /// Why a REFUSE refuses.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub refusal: Option<Refusal>,
     /// Page of holdings.
+    #[serde(default, skip_serializing_if = "is_zero")]
     pub page: u8,
     /// Session of the node that the leases are about; 0 when it is not known.
+    #[serde(default, skip_serializing_if = "is_zero")]
     pub session: u64,
     /// Sender's clock, ns. Filled in by the runtime of the sender.
+    #[serde(default, skip_serializing_if = "is_zero")]
     pub sent_ns: u64,
     /// The other's `sent_ns` that this answers or grants on, ns.
+    #[serde(default, skip_serializing_if = "is_zero")]
     pub echo_ns: u64,
     /// Remaining lease of a HANDOVER, ns.
+    #[serde(default, skip_serializing_if = "is_zero")]
     pub remaining_ns: u64,
     /// The (service, word) pairs.
+    #[serde(default, skip_serializing_if = "Slots::is_empty")]
     pub slots: Slots,
 }
 
 /// One (service, owner word) pair.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
 pub struct Slot {
     /// The service.
     pub service: ServiceId,
@@ -44,7 +55,8 @@ pub struct Slot {
 }
 
 /// Up to four slots.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(into = "Vec<Slot>", try_from = "Vec<Slot>")]
 pub struct Slots {
     used: u8,
     slots: [Slot; SLOTS],
@@ -81,10 +93,40 @@ impl Slots {
     pub fn as_slice(&self) -> &[Slot] {
         &self.slots[..usize::from(self.used)]
     }
+
+    /// Whether none is used.
+    pub fn is_empty(&self) -> bool {
+        self.used == 0
+    }
+}
+
+/// As in a recording.
+impl From<Slots> for Vec<Slot> {
+    fn from(slots: Slots) -> Self {
+        slots.as_slice().to_vec()
+    }
+}
+
+impl TryFrom<Vec<Slot>> for Slots {
+    type Error = &'static str;
+
+    fn try_from(list: Vec<Slot>) -> Result<Self, Self::Error> {
+        let mut slots = Self::new();
+        for slot in list {
+            slots.push(slot).map_err(|_| "a message has at most four slots")?;
+        }
+        Ok(slots)
+    }
+}
+
+/// What a recording leaves out.
+fn is_zero<N: Default + PartialEq>(number: &N) -> bool {
+    *number == N::default()
 }
 
 /// Why a voter refuses. The number is the wire's `reason`.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
 #[repr(u16)]
 pub enum Refusal {
     /// The voter restarted less than `G` ago.

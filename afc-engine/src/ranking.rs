@@ -4,9 +4,11 @@
 //! safety.
 
 use afc_ebpf::{identity::NodeId, lease::MAX_VOTERS};
+use serde::{Deserialize, Serialize};
 
 /// One candidate.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
 pub struct Ranked {
     /// The node.
     pub node: NodeId,
@@ -15,7 +17,8 @@ pub struct Ranked {
 }
 
 /// The candidates of one service, best first: at most [`MAX_VOTERS`], since each of them votes.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(into = "Vec<Ranked>", from = "Vec<Ranked>")]
 pub struct Ranking {
     places: [Ranked; MAX_VOTERS],
     len: usize,
@@ -56,6 +59,19 @@ impl Ranking {
             self.places[self.len] = candidate;
             self.len += 1;
         }
+    }
+}
+
+/// As in a recording.
+impl From<Ranking> for Vec<Ranked> {
+    fn from(ranking: Ranking) -> Self {
+        ranking.as_slice().to_vec()
+    }
+}
+
+impl From<Vec<Ranked>> for Ranking {
+    fn from(list: Vec<Ranked>) -> Self {
+        Self::new(list)
     }
 }
 

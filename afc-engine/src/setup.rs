@@ -7,11 +7,13 @@ use afc_ebpf::{
     layout::{MAX_SERVICES, Record},
     lease::MAX_VOTERS,
 };
+use serde::{Deserialize, Serialize};
 
 use super::record;
 
 /// What a node does in the cluster.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case", deny_unknown_fields)]
 pub enum Role {
     /// Votes and serves.
     Member,
@@ -22,7 +24,8 @@ pub enum Role {
 }
 
 /// What the cluster promises.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case", deny_unknown_fields)]
 pub enum Safety {
     /// At most one node serves, always.
     Quorum,
@@ -32,7 +35,8 @@ pub enum Safety {
 
 /// One node's engine, as configured. The same on every node but for `node`, `role`, `session`, `capacity`,
 /// `seed`.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
 pub struct Setup {
     /// This node.
     pub node: NodeId,
@@ -59,7 +63,8 @@ pub struct Setup {
 }
 
 /// One service, as configured.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
 pub struct ServiceSetup {
     /// Its number on the wire.
     pub id: ServiceId,
@@ -99,7 +104,8 @@ impl Setup {
 }
 
 /// What survived from before.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
 pub struct Restored {
     /// From disk, for the services that were ever written there.
     pub floors: Vec<Floor>,
@@ -109,7 +115,8 @@ pub struct Restored {
 }
 
 /// What the disk says about one service.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
 pub struct Floor {
     /// The service.
     pub service: ServiceId,
@@ -127,7 +134,8 @@ impl Floor {
 }
 
 /// What the kernel's maps say about one service.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
 pub struct Adopted {
     /// The service.
     pub service: ServiceId,
