@@ -28,6 +28,7 @@
 //! | [`ranking`] | what the lists say of one service's candidates |
 //! | `floor` | the block of epochs that is safe on disk |
 //! | `setup`, `event`, `message`, `effect`, [`view`] | what goes in and comes out |
+//! | [`recording`] | what went in and came out, line by line, and its replay |
 
 mod announce;
 pub mod availability;
@@ -46,6 +47,7 @@ mod probing;
 mod raise;
 pub mod ranking;
 pub mod record;
+pub mod recording;
 mod restore;
 mod service;
 pub mod setup;
