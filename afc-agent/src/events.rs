@@ -16,7 +16,8 @@ use std::{
 use serde::{Deserialize, Serialize};
 use tokio::sync::watch;
 
-pub use describe::describe;
+pub(crate) use describe::refusal_name;
+pub use describe::{Naming, describe};
 
 /// Events that are kept; the oldest goes when there are more.
 pub const CAPACITY: usize = 1024;
@@ -104,6 +105,8 @@ pub enum EventKind {
     Fault,
     /// What had failed works again.
     Recovered,
+    /// A recording began or ended.
+    Recording,
 }
 
 impl EventKind {
@@ -128,6 +131,7 @@ impl EventKind {
             Self::Doubt => "doubt",
             Self::Fault => "fault",
             Self::Recovered => "recovered",
+            Self::Recording => "recording",
         }
     }
 }

@@ -32,7 +32,7 @@ impl Agent {
         while let Some(notice) = notices.take() {
             match notice {
                 Notice::Report { at_ns, report } => {
-                    let happening = describe(&report, &self.config);
+                    let happening = describe(&report, self.config.as_ref());
                     info!(kind = happening.kind.name(), "{}", happening.text);
                     self.events.push(at_ns, wall_clock_of(at_ns), happening);
                 }

@@ -9,9 +9,35 @@ use afc_engine::{
 use super::{EventKind, Happening};
 use crate::config::Config;
 
+/// What people call what the engine knows by number.
+pub trait Naming {
+    /// The node whose engine reports.
+    fn this_node(&self) -> NodeId;
+
+    /// A node's name; its number if it has none.
+    fn node_name(&self, node: NodeId) -> String;
+
+    /// A service's name; its number if it has none.
+    fn service_name(&self, service: ServiceId) -> String;
+}
+
+impl Naming for Config {
+    fn this_node(&self) -> NodeId {
+        self.agent.node
+    }
+
+    fn node_name(&self, node: NodeId) -> String {
+        Self::node_name(self, node)
+    }
+
+    fn service_name(&self, service: ServiceId) -> String {
+        self.service(service).map_or_else(|| format!("#{:08x}", service.0), |known| known.name.clone())
+    }
+}
+
 /// The event that tells of `report`.
-pub fn describe(report: &Report, config: &Config) -> Happening {
-    let names = Names(config);
+pub fn describe(report: &Report, naming: &impl Naming) -> Happening {
+    let names = Names(naming);
     match *report {
         Report::Suspected { node, silence_ns } => Happening {
             reason: Some("silent".to_owned()),
@@ -30,7 +56,7 @@ pub fn describe(report: &Report, config: &Config) -> Happening {
         Report::Served { service, epoch, previous } => Happening {
             epoch: Some(epoch.counter()),
             from: names.owner(previous),
-            to: names.owner(config.agent.node),
+            to: names.owner(naming.this_node()),
             ..names.of_service(EventKind::Served, service, |name| {
                 let before = names
                     .owner(previous)
@@ -40,7 +66,7 @@ pub fn describe(report: &Report, config: &Config) -> Happening {
         },
         Report::Dropped { service, epoch, cause } => Happening {
             epoch: Some(epoch.counter()),
-            from: names.owner(config.agent.node),
+            from: names.owner(naming.this_node()),
             reason: Some(drop_cause_name(cause).to_owned()),
             ..names.of_service(EventKind::Dropped, service, |name| {
                 format!("dropped {name} ({}): {}", names.epoch(epoch), drop_cause_name(cause))
@@ -52,7 +78,7 @@ pub fn describe(report: &Report, config: &Config) -> Happening {
             node: names.owner(by),
             reason: Some(refusal_name(refusal).to_owned()),
             ..names.of_service(EventKind::Refused, service, |name| {
-                format!("{} refuses {name}: {}", config.node_name(by), refusal_name(refusal))
+                format!("{} refuses {name}: {}", naming.node_name(by), refusal_name(refusal))
             })
         },
         Report::NotHandedOver { service } => {
@@ -102,7 +128,7 @@ pub(crate) const fn refusal_name(refusal: Refusal) -> &'static str {
     }
 }
 
-fn owner_changed(names: Names<'_>, service: ServiceId, word: OwnerWord) -> Happening {
+fn owner_changed(names: Names<'_, impl Naming>, service: ServiceId, word: OwnerWord) -> Happening {
     Happening {
         epoch: Some(word.epoch().counter()),
         to: names.owner(word.owner()),
@@ -113,7 +139,12 @@ fn owner_changed(names: Names<'_>, service: ServiceId, word: OwnerWord) -> Happe
     }
 }
 
-fn two_announcers(names: Names<'_>, service: ServiceId, lower: OwnerWord, higher: OwnerWord) -> Happening {
+fn two_announcers(
+    names: Names<'_, impl Naming>,
+    service: ServiceId,
+    lower: OwnerWord,
+    higher: OwnerWord,
+) -> Happening {
     Happening {
         epoch: Some(higher.epoch().counter()),
         from: names.owner(lower.owner()),
@@ -129,10 +160,17 @@ fn two_announcers(names: Names<'_>, service: ServiceId, lower: OwnerWord, higher
 }
 
 /// Names of what the engine knows by number.
-#[derive(Clone, Copy)]
-struct Names<'c>(&'c Config);
+struct Names<'n, N>(&'n N);
 
-impl Names<'_> {
+impl<N> Clone for Names<'_, N> {
+    fn clone(&self) -> Self {
+        *self
+    }
+}
+
+impl<N> Copy for Names<'_, N> {}
+
+impl<N: Naming> Names<'_, N> {
     fn owner(self, node: NodeId) -> Option<String> {
         node.is_some().then(|| self.0.node_name(node))
     }
@@ -148,8 +186,7 @@ impl Names<'_> {
     }
 
     fn of_service(self, kind: EventKind, service: ServiceId, text: impl FnOnce(&str) -> String) -> Happening {
-        let name =
-            self.0.service(service).map_or_else(|| format!("#{:08x}", service.0), |known| known.name.clone());
+        let name = self.0.service_name(service);
         Happening { service: Some(name.clone()), ..Happening::new(kind, text(&name)) }
     }
 }
