@@ -10,6 +10,7 @@ mod floors;
 mod lists;
 mod notices;
 mod parts;
+mod recording;
 mod restore;
 mod start;
 mod status;
@@ -125,6 +126,7 @@ impl Agent {
         if outcome.is_err() {
             self.abandon(&thread).await;
         }
+        self.finish_recording().await;
         outcome.context("the agent ends itself, and its leases run out")?;
         if thread.join().is_err() {
             bail!("the fast path panicked after it had released everything");

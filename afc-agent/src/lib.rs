@@ -13,6 +13,7 @@ pub mod heartbeat;
 pub mod key;
 pub mod lists;
 pub mod network;
+pub mod recorder;
 pub mod repository;
 pub mod resources;
 pub mod state;

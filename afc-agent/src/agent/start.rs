@@ -5,6 +5,7 @@ use std::{
     io,
     net::Ipv4Addr,
     sync::{Arc, Mutex},
+    thread::JoinHandle,
 };
 
 use afc_ebpf::identity::{NodeId, OwnerWord};
@@ -50,6 +51,8 @@ pub(super) struct Agent {
     pub(super) maps: datapath::View,
     pub(super) control: Option<ControlServer>,
     pub(super) fast_path: Option<FastPath>,
+    /// What writes the recording, if there is one.
+    pub(super) recording: Option<JoinHandle<()>>,
     neighbours: BTreeMap<NodeId, Neighbour>,
     pub(super) session: u64,
     pub(super) started_ns: u64,
@@ -100,6 +103,7 @@ impl Agent {
             maps: maps.view().clone(),
             control: Some(control),
             fast_path: None,
+            recording: None,
             neighbours: BTreeMap::new(),
             session: session.id,
             started_ns: clock::boottime_ns(),
@@ -147,7 +151,13 @@ impl Agent {
     ) -> Result<FastPath> {
         let config = Arc::clone(&self.config);
         let seed = random()?;
-        let engine = Engine::new(parts::setup(&config, self.session, seed), restored, clock::boottime_ns());
+        let setup = parts::setup(&config, self.session, seed);
+        let mut recorder = self.start_recording(&setup, &restored);
+        let now = clock::boottime_ns();
+        if let Some(recorder) = &mut recorder {
+            recorder.start(now);
+        }
+        let engine = Engine::new(setup, restored, now);
         *self.view.lock().expect("nobody else has the view yet") = View::with_room_for(&engine);
         let mut gratuitous = Vec::with_capacity(self.datapath.modes().len());
         for interface in self.datapath.modes() {
@@ -169,6 +179,7 @@ impl Agent {
             gratuitous,
             orders: Arc::clone(&self.orders),
             notices: Arc::clone(&self.notices),
+            recorder,
             view: Arc::clone(&self.view),
             agent_timeout_ns: config.agent.agent_timeout.as_nanos() as u64,
             interval: config.heartbeat.interval,

@@ -83,6 +83,10 @@ pub struct AgentConfig {
     pub proc_root: PathBuf,
     /// The cgroup v2 directory whose utilisation counts as this node's; the whole machine's without one.
     pub cgroup: Option<PathBuf>,
+    /// The file that the engine's events and effects are recorded in; none are without one.
+    pub record: Option<PathBuf>,
+    /// Bytes of a recording, at most.
+    pub record_limit_bytes: u64,
 }
 
 /// How XDP is attached.

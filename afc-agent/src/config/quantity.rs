@@ -144,8 +144,18 @@ pub(super) fn amount(value: &DeValue<'_>) -> Result<Amount, Problem> {
     if written.ends_with('%') {
         return ratio(value).map(Amount::Share);
     }
-    let wrong =
-        || Problem::new(format!("{written:?} is no size"), "write it as in \"512MiB\", or as in \"10%\"");
+    let fix = "write it as in \"512MiB\", or as in \"10%\"";
+    size(&written).map(Amount::Bytes).ok_or_else(|| Problem::new(format!("{written:?} is no size"), fix))
+}
+
+/// A size: `"512MiB"`.
+pub(super) fn bytes(value: &DeValue<'_>) -> Result<u64, Problem> {
+    let written = text(value)?;
+    let wrong = || Problem::new(format!("{written:?} is no size"), "write it as in \"512MiB\"");
+    size(&written).ok_or_else(wrong)
+}
+
+fn size(written: &str) -> Option<u64> {
     let digits = written.find(|c: char| !c.is_ascii_digit()).unwrap_or(written.len());
     let (number, unit) = written.split_at(digits);
     let shift = match unit.trim() {
@@ -154,11 +164,10 @@ pub(super) fn amount(value: &DeValue<'_>) -> Result<Amount, Problem> {
         "MiB" => 20,
         "GiB" => 30,
         "TiB" => 40,
-        _ => return Err(wrong()),
+        _ => return None,
     };
-    let number: u64 = number.parse().map_err(|_| wrong())?;
-    let bytes = number.checked_mul(1 << shift).filter(|&bytes| bytes > 0).ok_or_else(wrong)?;
-    Ok(Amount::Bytes(bytes))
+    let number: u64 = number.parse().ok()?;
+    number.checked_mul(1 << shift).filter(|&bytes| bytes > 0)
 }
 
 /// An IPv4 address of one host.

@@ -33,6 +33,10 @@ const MAX_AGENT_TIMEOUT: Duration = Duration::from_secs(60);
 const TIMEOUTS_PER_AGENT_TIMEOUT: u32 = 2;
 /// Bytes in the path of a Unix-domain socket, at most (`sockaddr_un` less the final zero).
 const MAX_SOCKET_PATH_BYTES: usize = 107;
+/// The size limit of a recording by default: half an hour of five nodes at the default interval.
+const RECORD_LIMIT_BYTES: u64 = 1 << 30;
+/// A header alone may take some hundred kilobytes.
+const MIN_RECORD_LIMIT_BYTES: u64 = 1 << 20;
 /// Where cluster controllers listen by default.
 const CONTROLLER_PORT: u16 = 7948;
 /// The first membership generation.
@@ -130,6 +134,8 @@ pub(super) fn agent(
     let capacity = capacity(section);
     let proc_root = section.optional("proc_root", quantity::absolute_path);
     let cgroup = section.optional("cgroup", quantity::absolute_path);
+    let record = section.optional("record", quantity::path).map(|file| base.join(file));
+    let record_limit_bytes = record_limit_bytes(section);
     section.finish();
     Some(AgentConfig {
         node: node?,
@@ -143,6 +149,8 @@ pub(super) fn agent(
         capacity,
         proc_root: proc_root.unwrap_or(PathBuf::from("/proc")),
         cgroup,
+        record,
+        record_limit_bytes,
     })
 }
 
@@ -230,6 +238,15 @@ fn agent_timeout(section: &Section<'_>, heartbeat: &Option<HeartbeatConfig>) -> 
         return None;
     }
     Some(agent_timeout)
+}
+
+fn record_limit_bytes(section: &Section<'_>) -> u64 {
+    let limit = section.optional("record_limit", quantity::bytes).unwrap_or(RECORD_LIMIT_BYTES);
+    if limit < MIN_RECORD_LIMIT_BYTES {
+        let problem = format!("{limit} bytes are too few for a start");
+        section.error("record_limit", Problem::new(problem, "write at least \"1MiB\""));
+    }
+    limit
 }
 
 fn capacity(section: &Section<'_>) -> u32 {

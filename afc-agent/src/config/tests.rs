@@ -81,6 +81,7 @@ fn what_is_left_out_has_its_default() {
     assert_eq!(config.cluster.lists, ListMode::Adaptive);
     assert_eq!(config.agent.proc_root, Path::new("/proc"));
     assert_eq!(config.agent.cgroup, None);
+    assert_eq!((config.agent.record, config.agent.record_limit_bytes), (None, 1 << 30));
     assert_eq!(config.thresholds.memory_available, None);
     assert_eq!(config.thresholds.lasting, Duration::from_secs(2));
     assert_eq!(config.thresholds.interval, Duration::from_millis(500));

@@ -26,7 +26,7 @@ use super::{
     view::{Heartbeats, Tally, View},
     wake::{Timer, Wait},
 };
-use crate::{clock, datapath::FastMaps, network::arp::GratuitousArp};
+use crate::{clock, datapath::FastMaps, network::arp::GratuitousArp, recorder::Recorder};
 
 mod effects;
 
@@ -84,6 +84,8 @@ pub struct FastPath {
     pub orders: Arc<Mailbox<Order>>,
     /// To the slow path.
     pub notices: Arc<Mailbox<Notice>>,
+    /// Records what the engine is handed and asks for, where that is wanted.
+    pub recorder: Option<Recorder>,
     /// What `status` shows.
     pub view: Arc<Mutex<View>>,
     /// How long the kernel speaks for a silent agent, ns.
@@ -175,7 +177,11 @@ impl FastPath {
 
     /// Hands one event in and does at once what the engine asks; whether it is done for good.
     fn handle(&mut self, event: Event) -> io::Result<bool> {
-        self.engine.handle(event, clock::boottime_ns());
+        let now = clock::boottime_ns();
+        if let Some(recorder) = &mut self.recorder {
+            recorder.event(now, &event);
+        }
+        self.engine.handle(event, now);
         self.maps.set_flags(self.engine.flags());
         self.carry_out()
     }

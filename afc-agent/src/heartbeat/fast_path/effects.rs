@@ -17,6 +17,9 @@ impl FastPath {
     pub(super) fn carry_out(&mut self) -> io::Result<bool> {
         let mut is_stopped = false;
         while let Some(effect) = self.engine.poll_effect() {
+            if let Some(recorder) = &mut self.recorder {
+                recorder.effect(&effect);
+            }
             match effect {
                 Effect::Send(message) => self.queue(message),
                 Effect::Hold { service, epoch, leases } => self.hold(service, epoch, leases)?,
