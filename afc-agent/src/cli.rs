@@ -2,6 +2,7 @@
 
 mod check;
 mod read;
+mod replay;
 
 use std::{error::Error, io, path::PathBuf};
 
@@ -30,14 +31,16 @@ const EXIT_STATUS: &str = "Exit status: 0 done, 1 refused or failed, 2 wrong usa
 #[derive(Debug, Subcommand)]
 pub enum Command {
     /// Run this node's agent in the foreground.
-    #[command(
-        after_help = "Examples:\n  afc run\n  afc run --config /etc/afc/edge.toml\n\nSIGTERM and SIGINT \
-        release what it serves and end it. The log goes to standard error; RUST_LOG chooses how much."
-    )]
+    #[command(after_help = "Examples:\n  afc run\n  afc run --config /etc/afc/edge.toml\n  \
+        afc run --record /var/tmp/n1.recording\n\nSIGTERM and SIGINT \
+        release what it serves and end it. The log goes to standard error; RUST_LOG chooses how much.")]
     Run {
         /// The configuration file.
         #[command(flatten)]
         config: ConfigPath,
+        /// Record every event and effect of the engine in this file, for `afc replay`; in place of agent.record.
+        #[arg(long, value_name = "FILE")]
+        record: Option<PathBuf>,
     },
     /// Check a configuration file: list every error with its line.
     #[command(
@@ -129,6 +132,31 @@ pub enum Command {
         #[command(flatten)]
         reading: Reading,
     },
+    /// Tell a recording again: run the engine over its events and compare what it asks for.
+    #[command(after_help = "Examples:\n  afc replay /var/tmp/n1.recording --reports\n  \
+        afc replay n1.recording --service web-1 | less\n  \
+        afc replay n1.recording --json | jq -c 'select(.event | objects | has(\"doubt\"))'\n\n\
+        `afc run --record FILE` makes a recording. Times are seconds since its start. Each event is a line, and beneath it \
+        is what the engine asks for. The exit status is 1 if this engine asks for something else than the recorded one \
+        did, which a newer version may, or if the recording has a gap; where, is said. A line that was cut off by the \
+        agent's death is no failure.")]
+    Replay(Replaying),
+}
+
+/// What of a recording is shown.
+#[derive(Clone, Debug, Args)]
+pub struct Replaying {
+    /// The recording.
+    pub file: PathBuf,
+    /// Print one JSON object a line: each step, then how it ended.
+    #[arg(long)]
+    pub json: bool,
+    /// Only state changes.
+    #[arg(long)]
+    pub reports: bool,
+    /// Only what is about this service: its name, or its number as in #0a1b2c3d.
+    #[arg(long, value_name = "SERVICE")]
+    pub service: Option<String>,
 }
 
 /// Which configuration file.
@@ -173,6 +201,9 @@ pub enum CliError {
     /// The agent gave no answer.
     #[error(transparent)]
     Client(#[from] ClientError),
+    /// A recording was not replayed to its end, or differs.
+    #[error(transparent)]
+    Replay(#[from] replay::ReplayError),
     /// The agent could not run.
     #[error("{}", chain(source.as_ref()))]
     Run {
@@ -194,9 +225,10 @@ where
 {
     let mut out = io::stdout().lock();
     match cli.command {
-        Command::Run { config } => {
+        Command::Run { config, record } => {
             drop(out);
-            let config = Config::load(&config.config)?;
+            let mut config = Config::load(&config.config)?;
+            config.agent.record = record.or(config.agent.record);
             run(config).map_err(|error| CliError::Run { source: error.into() })
         }
         Command::Check { config, json } => {
@@ -215,6 +247,7 @@ where
         Command::Explain { service, reading } => read::explain(&reading, &service, &mut out),
         Command::Drain { node, reading } => read::set_duty(&reading, &node, Duty::Drained, &mut out),
         Command::Undrain { node, reading } => read::set_duty(&reading, &node, Duty::InService, &mut out),
+        Command::Replay(replaying) => Ok(replay::replay(&replaying, &mut out)?),
     }
 }
 
@@ -273,6 +306,9 @@ mod tests {
             &["afc", "explain"],
             &["afc", "drain"],
             &["afc", "lists", "n4"],
+            &["afc", "replay"],
+            &["afc", "replay", "a", "b"],
+            &["afc", "run", "--record"],
         ] {
             assert_eq!(Cli::try_parse_from(arguments).unwrap_err().exit_code(), 2, "{arguments:?}");
         }

@@ -81,11 +81,9 @@ pub fn describe(report: &Report, naming: &impl Naming) -> Happening {
                 format!("{} refuses {name}: {}", naming.node_name(by), refusal_name(refusal))
             })
         },
-        Report::NotHandedOver { service } => {
-            names.of_service(EventKind::NotHandedOver, service, |name| {
-                format!("the owner of {name} did not hand it over")
-            })
-        }
+        Report::NotHandedOver { service } => names.of_service(EventKind::NotHandedOver, service, |name| {
+            format!("the owner of {name} did not hand it over")
+        }),
     }
 }
 
