@@ -179,6 +179,11 @@ impl Lab {
         self.directory().join(node).join("afc.sock")
     }
 
+    /// What a node's agent records its engine in, where the lab's agents do; that of the agent before has `.old` behind it.
+    pub fn recording_file(&self, node: &str) -> PathBuf {
+        self.directory().join(node).join(config::RECORDING)
+    }
+
     /// What a node's agents have printed.
     pub fn log(&self, node: &str) -> String {
         fs::read_to_string(self.log_file(node)).unwrap_or_default()

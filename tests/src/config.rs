@@ -2,13 +2,16 @@
 
 use std::{fmt::Write, path::Path, time::Duration};
 
-use crate::spec::{LabSpec, ListMode, MemorySpec, NodeSpec, PREFIX_LENGTH};
+use crate::spec::{LabSpec, ListMode, MemorySpec, NodeSpec, PREFIX_LENGTH, Recording};
 
 /// The secret of every lab.
 pub const KEY: &str = "000102030405060708090a0b0c0d0e0f101112131415161718191a1b1c1d1e1f\n";
 
 /// The directory of a node's own `/proc`, in the node's directory.
 pub const PROC: &str = "proc";
+
+/// The file of a node's recording, in the node's directory.
+pub const RECORDING: &str = "recording";
 
 /// Where one agent finds its files.
 #[derive(Clone, Copy, Debug)]
@@ -63,6 +66,10 @@ fn write_agent(text: &mut String, spec: &LabSpec, node: &NodeSpec, paths: &Paths
     ];
     if spec.memory.is_some() {
         settings.push(("proc_root", path(&paths.node.join(PROC))));
+    }
+    match spec.recording {
+        Recording::Off => {}
+        Recording::On => settings.push(("record", path(&paths.node.join(RECORDING)))),
     }
     write_section(text, "[agent]", &settings);
 }
@@ -184,7 +191,10 @@ mod tests {
         }
         let spec = LabSpec::five_nodes();
         let text = render(&spec, spec.node("n4"), &paths);
-        assert!(!["lists", "proc_root", "[thresholds]"].iter().any(|word| text.contains(word)), "{text}");
+        assert!(
+            !["lists", "proc_root", "[thresholds]", "record"].iter().any(|word| text.contains(word)),
+            "{text}"
+        );
     }
 
     #[test]

@@ -144,6 +144,15 @@ impl Default for MemorySpec {
     }
 }
 
+/// Whether agents record their engines, for `afc replay`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Recording {
+    /// They do not.
+    Off,
+    /// Each into [`Lab::recording_file`](crate::Lab::recording_file).
+    On,
+}
+
 /// The times of the heartbeat protocol.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Timing {
@@ -181,6 +190,8 @@ pub struct LabSpec {
     pub lists: ListMode,
     /// Memory that nodes can run short of; without it they have the machine's, and no threshold.
     pub memory: Option<MemorySpec>,
+    /// Whether every agent records its engine.
+    pub recording: Recording,
 }
 
 impl LabSpec {
@@ -230,6 +241,13 @@ impl LabSpec {
         self
     }
 
+    /// The same cluster with agents that record their engines.
+    #[must_use]
+    pub fn with_recording(mut self) -> Self {
+        self.recording = Recording::On;
+        self
+    }
+
     /// The members' names, in the order of their numbers.
     pub fn members(&self) -> Vec<String> {
         let members = self.nodes.iter().filter(|node| node.role == Role::Member);
@@ -271,6 +289,7 @@ impl LabSpec {
             safety: Safety::Quorum,
             lists: ListMode::Adaptive,
             memory: None,
+            recording: Recording::Off,
         }
     }
 }
