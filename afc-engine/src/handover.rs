@@ -155,8 +155,7 @@ impl Engine {
             self.counters.malformed += 1;
             return;
         }
-        if let Some(record) =
-            record::after_transfer(self.services[at].record, handed.word, next.word.owner())
+        if let Some(record) = record::after_transfer(self.services[at].record, handed.word, next.word.owner())
         {
             self.set_record(at, record);
         }
@@ -194,7 +193,7 @@ impl Engine {
             return;
         }
         let standing = Standing {
-            in_quarantine: self.is_in_quarantine(now_ns),
+            votes_for: self.votes_for(now_ns),
             own: OwnHolding::Nothing,
             reserved: self.services[at].reserved,
             guard_ns: self.timing.guard_ns,

@@ -37,11 +37,23 @@ pub enum OwnHolding {
     Yielding(Epoch),
 }
 
+/// Whom a voter may vote for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum VotesFor {
+    /// In quarantine: "for G the node neither grants nor claims".
+    Nobody,
+    /// For G after it entered a membership generation: the holder of two generations before may hold a lease that no
+    /// voter of this one knows of.
+    RecordedHolder,
+    /// As its record says.
+    Anybody,
+}
+
 /// The voter's situation.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Standing {
-    /// "For G the node neither grants nor claims."
-    pub in_quarantine: bool,
+    /// Whom it may vote for at all.
+    pub votes_for: VotesFor,
     /// What it holds of the service itself.
     pub own: OwnHolding,
     /// Counter up to which the floor is safe on disk.
@@ -68,8 +80,12 @@ pub enum Decision {
 /// The guard is looked at before the epochs, so [`Refusal::BelowRecord`] and [`Refusal::BelowFloor`] say that
 /// a higher epoch would be granted.
 pub fn decide(record: Record, standing: Standing, ask: Ask, now_ns: u64) -> Decision {
-    if standing.in_quarantine {
-        return Decision::Refuse(Refusal::Quarantine);
+    match standing.votes_for {
+        VotesFor::Nobody => return Decision::Refuse(Refusal::Quarantine),
+        VotesFor::RecordedHolder if OwnerWord(record.word).owner() != ask.from => {
+            return Decision::Refuse(Refusal::Settling);
+        }
+        VotesFor::RecordedHolder | VotesFor::Anybody => {}
     }
     let before = match standing.own {
         OwnHolding::Nothing => record,
@@ -185,6 +201,34 @@ pub fn forgotten(floor: Epoch, quarantine_until_ns: u64) -> Record {
 /// The end of the quarantine that a record remembers, if it does.
 pub fn quarantine_until_ns(record: Record) -> u64 {
     if OwnerWord(record.word).is_none() { record.guard_until_ns } else { 0 }
+}
+
+/// The epoch of a node's next claim, "above all it has seen"; none once the counter is used up.
+pub fn next_epoch(record: Record, seen: Epoch, me: NodeId) -> Option<Epoch> {
+    let floor = OwnerWord(record.floor).epoch();
+    let highest = seen.max(floor).max(OwnerWord(record.word).epoch());
+    highest.counter().checked_add(1).map(|counter| Epoch::claim(counter, me))
+}
+
+/// What an agent does that adopts the kernel's maps from the one before it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Adoption {
+    /// What is not on the own record cannot be held: drop it in the kernel.
+    Drop,
+    /// Go on holding this epoch.
+    Hold(Epoch),
+    /// The agent before died between its drop, or the kernel's, and the RELEASE of this epoch.
+    Release(Epoch),
+}
+
+/// What the own record and the kernel's holding say after a restart within `agent_timeout`.
+pub fn adoption(record: Record, held: OwnerWord, me: NodeId) -> Adoption {
+    let word = OwnerWord(record.word);
+    match (word.owner() == me, held.owner() == me) {
+        (false, _) => Adoption::Drop,
+        (true, true) => Adoption::Hold(held.epoch()),
+        (true, false) => Adoption::Release(word.epoch()),
+    }
 }
 
 /// The floor of a node whose memory is gone: above every epoch that its disk let it grant or hold.

@@ -8,7 +8,7 @@ use super::{
     Effect, Engine, Restored,
     effect::DropCause,
     ranking::{Ranked, Ranking},
-    record,
+    record::{self, Adoption},
     service::{Holding, Service, Stage},
     setup::{Adopted, Floor, ServiceSetup},
     table::ServiceAt,
@@ -96,13 +96,12 @@ impl Engine {
         for word in [OwnerWord(adopted.record.floor), word, adopted.owner, adopted.holding] {
             service.see(word.epoch());
         }
-        if word.owner() != me {
-            // What is not on the own record cannot be held; the drop comes before every record.
+        let adoption = record::adoption(adopted.record, adopted.holding, me);
+        let (Adoption::Hold(epoch) | Adoption::Release(epoch)) = adoption else {
+            // The drop comes before every record.
             self.outbox.push(Effect::Drop { service: adopted.service });
             return;
-        }
-        let is_held = adopted.holding.owner() == me;
-        let epoch = if is_held { adopted.holding.epoch() } else { word.epoch() };
+        };
         let is_owner = adopted.owner == epoch.owned_by(me);
         let service = &mut self.services[at];
         service.holding = Some(Holding {
@@ -113,11 +112,10 @@ impl Engine {
         });
         service.holder = epoch.owned_by(me);
         self.count_held();
-        // The agent died between its drop, or the kernel's, and the RELEASE.
-        if !is_held {
-            self.drop_holding(at, DropCause::Lapsed, now_ns);
-        } else if is_owner {
-            self.start_announcing(at, now_ns);
+        match adoption {
+            Adoption::Release(_) => self.drop_holding(at, DropCause::Lapsed, now_ns),
+            Adoption::Hold(_) if is_owner => self.start_announcing(at, now_ns),
+            Adoption::Hold(_) | Adoption::Drop => {}
         }
     }
 

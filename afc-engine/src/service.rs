@@ -6,7 +6,7 @@ use afc_ebpf::{
     layout::Record,
 };
 
-use super::{effect::Cause, ranking::Ranking};
+use super::{effect::Cause, ranking::Ranking, record};
 
 /// One service.
 #[derive(Clone, Debug)]
@@ -205,10 +205,8 @@ impl Service {
         self.seen = self.seen.max(epoch);
     }
 
-    /// The epoch of this node's next claim, above all it has seen; none once the counter is used up.
+    /// The epoch of this node's next claim.
     pub(super) fn next_epoch(&self, me: NodeId) -> Option<Epoch> {
-        let floor = OwnerWord(self.record.floor).epoch();
-        let highest = self.seen.max(floor).max(OwnerWord(self.record.word).epoch());
-        highest.counter().checked_add(1).map(|counter| Epoch::claim(counter, me))
+        record::next_epoch(self.record, self.seen, me)
     }
 }
