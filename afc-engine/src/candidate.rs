@@ -42,7 +42,9 @@ impl Engine {
         };
         let due_ns = self.due_ns(at, now_ns);
         self.services[at].vacant_since_ns.get_or_insert(now_ns);
-        if now_ns >= due_ns && self.services[at].trial.is_none() && self.has_room(at) {
+        if !self.has_room(at) {
+            self.services[at].trial = None;
+        } else if now_ns >= due_ns && self.services[at].trial.is_none() {
             self.start_trial(at, cause, now_ns);
         }
     }
@@ -111,15 +113,11 @@ impl Engine {
         })
     }
 
-    /// "A backup that serves is N, until its capacity allows more." The own service does not count.
+    /// "A backup that serves is N, until its capacity allows more." The own service does not count; nor does what is only
+    /// asked for, perhaps in vain and for long.
     fn has_room(&self, at: ServiceAt) -> bool {
-        if self.held >= HELD_MAX {
-            return false;
-        }
-        let asked = self.services.iter().filter(|(_, service)| {
-            service.home != self.me && service.holding.is_none() && service.trial.is_some()
-        });
-        self.services[at].home == self.me || self.held_away + asked.count() < self.capacity
+        let is_home = self.services[at].home == self.me;
+        self.held < HELD_MAX && (is_home || self.held_away < self.capacity)
     }
 
     /// Counts what is held, and what of it beyond the own services, after each change.
@@ -197,7 +195,8 @@ impl Engine {
                 continue;
             }
             self.services[at].trial = None;
-            if cause == Cause::RaiseEpoch || self.vacancy(at, now_ns).is_some() {
+            let may_claim = self.vacancy(at, now_ns).is_some() && self.has_room(at);
+            if cause == Cause::RaiseEpoch || may_claim {
                 self.claim(at, cause, now_ns);
             }
         }

@@ -65,6 +65,21 @@ fn a_one_way_cut_between_the_owner_and_one_backup_moves_nothing() {
 }
 
 #[test]
+fn a_backup_that_asks_in_vain_for_one_service_has_room_for_another() {
+    for seed in SEEDS {
+        let mut world = World::settled(&Shape::five(), seed);
+        // It believes the second node to be dead, and the other voters do not.
+        world.cut(2, 4, true);
+        world.run_for(20 * LEASE);
+        world.power_off(1);
+        let took = world.run_until(20 * LEASE, |world| world.server(0).is_some());
+        assert_kept(&world, seed);
+        assert_eq!(world.servers(), [Some(4), Some(2), Some(3)], "seed {seed}");
+        assert!(took.is_some_and(|took| took < 2 * LEASE), "seed {seed}: {took:?}");
+    }
+}
+
+#[test]
 fn a_clean_stop_hands_over_without_waiting_for_a_guard() {
     for seed in SEEDS {
         let mut world = World::settled(&Shape::five(), seed);
