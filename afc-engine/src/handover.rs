@@ -26,7 +26,7 @@ impl Engine {
     /// The runtime is ready to serve.
     pub(super) fn start_take(&mut self, at: ServiceAt, now_ns: u64) {
         let until_ns = now_ns.saturating_add(self.timing.lease_ns.saturating_mul(ASK_LEASES));
-        self.services[at].take = Some(Take { next_ns: now_ns, until_ns });
+        self.services[at].take = Some(Take { since_ns: now_ns, next_ns: now_ns, until_ns });
         self.tick_take(at, now_ns);
     }
 
@@ -188,10 +188,12 @@ impl Engine {
             self.counters.wrong_session += 1;
             return;
         }
-        if self.services[at].take.take().is_none() || self.services[at].holding.is_some() {
+        let is_answer = self.services[at].take.is_some_and(|take| message.echo_ns >= take.since_ns);
+        if !is_answer || self.services[at].holding.is_some() {
             self.counters.stale += 1;
             return;
         }
+        self.services[at].take = None;
         let standing = Standing {
             votes_for: self.votes_for(now_ns),
             own: OwnHolding::Nothing,

@@ -64,6 +64,7 @@ impl Engine {
         service.holding = Some(Holding::claimed(epoch, now_ns, self.timing.interval_ns));
         service.holder = epoch.owned_by(self.me);
         service.trial = None;
+        service.take = None;
         service.vacant_since_ns = None;
         self.count_held();
         self.stay(at, now_ns);

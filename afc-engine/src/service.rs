@@ -156,6 +156,8 @@ pub(super) struct Trial {
 /// A handover that this node asks for, again and again.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Take {
+    /// Answers to what was asked before are void: an agent that was restarted since has released what they gave.
+    pub(super) since_ns: u64,
     /// When it asks again,
     pub(super) next_ns: u64,
     /// and when it gives up.
