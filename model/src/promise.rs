@@ -1,0 +1,53 @@
+//! What must hold in every state that can be reached.
+
+use afc_ebpf::identity::OwnerWord;
+
+use crate::{
+    shape::{Nodes, Shape, node},
+    state::State,
+};
+
+/// "At most one node serves a service at any instant."
+pub fn has_at_most_one_server(shape: &Shape, state: &State) -> bool {
+    servers(shape, state).len() <= 1
+}
+
+/// "No two nodes ever hold one epoch."
+pub fn has_one_owner_an_epoch(_: &Shape, state: &State) -> bool {
+    let words = || state.network.asks().map(|ask| ask.owner_word());
+    words().all(|one| words().all(|other| one.epoch() != other.epoch() || one.owner() == other.owner()))
+}
+
+/// Epochs served never go back.
+pub fn has_no_way_back(_: &Shape, state: &State) -> bool {
+    !state.went_back
+}
+
+/// Nothing is served past its lease: while a node serves, a majority with it lets nobody else. (Of which generation, is
+/// not to be seen in a state where membership moves.)
+pub fn has_guarded_leases(shape: &Shape, state: &State) -> bool {
+    shape.generations.len() > 1
+        || servers(shape, state).iter().all(|server| {
+            let node = &state.nodes[server];
+            let others = node.voters(shape).iter().filter(|voter| *voter != server);
+            let guards = others.filter(|voter| is_guarding(state, *voter, server)).count();
+            guards >= node.voters(shape).len() / 2
+        })
+}
+
+/// Whether a voter lets nobody but this server be granted: its guard runs for it, or for what was handed over to it; or
+/// it votes for nobody.
+fn is_guarding(state: &State, voter: usize, server: usize) -> bool {
+    let voter = &state.nodes[voter];
+    let (held, recorded) = (OwnerWord(state.nodes[server].held.word).epoch(), voter.record.owner_word());
+    let is_of_claim =
+        (recorded.epoch().counter(), recorded.epoch().claimer()) == (held.counter(), held.claimer());
+    let is_for_it = recorded.owner() == node(server) || is_of_claim;
+    voter.quarantine > 0 || (is_for_it && voter.record.is_guarded())
+}
+
+/// Who serves.
+pub fn servers(shape: &Shape, state: &State) -> Nodes {
+    let serving = |place: &usize| state.nodes[*place].serves(*place, shape);
+    shape.nodes().iter().filter(serving).fold(Nodes(0), Nodes::with)
+}

@@ -1,0 +1,184 @@
+//! Machines and time: ticks, agents that come back, memory that is lost, membership.
+
+use afc_ebpf::identity::{Epoch, OwnerWord};
+use afc_engine::record::{self, Adoption};
+
+use super::Step;
+use crate::{
+    network::Message,
+    rule::Rule,
+    shape::{Nodes, Shape, TICK_NS, node, place as place_of},
+    state::{Agent, Held, NOW_NS, Node, Record, State},
+};
+
+impl State {
+    pub(crate) fn machine_steps(&self, shape: &Shape, steps: &mut Vec<Step>) {
+        steps.push(Step::Tick { skipping: Nodes(0) });
+        for slow in shape.slow.iter() {
+            if self.nodes[slow].since_skip >= shape.lease {
+                steps.push(Step::Tick { skipping: Nodes(0).with(slow) });
+            }
+        }
+        for at in shape.nodes().iter() {
+            let (node, place) = (&self.nodes[at], at as u8);
+            if node.agent.is_none() {
+                steps.push(Step::Adopt { place });
+            }
+            if self.left.reboots > 0 && shape.mortal.contains(at) {
+                steps.push(Step::Reboot { place });
+            }
+            if self.may_enter(at, shape) {
+                steps.push(Step::Enter { place });
+            }
+        }
+    }
+
+    pub(crate) fn tick(&mut self, skipping: Nodes, shape: &Shape) {
+        let ticking = Nodes(shape.nodes().0 & !skipping.0);
+        for place in ticking.iter() {
+            self.nodes[place].tick(place, shape);
+        }
+        for place in skipping.iter() {
+            self.nodes[place].since_skip = 0;
+        }
+        let nodes = self.nodes;
+        self.network.age(ticking, shape.lease, &nodes.map(|node| node.session), |ask| {
+            let holder = &nodes[ask.by()];
+            let asks = [holder.held.word, holder.agent.map_or(0, |agent| agent.raise)];
+            let is_now = holder.session == ask.session && holder.generation == ask.generation;
+            is_now && asks.contains(&ask.word)
+        });
+    }
+
+    /// "An agent that restarts sooner adopts the pinned programs and maps."
+    pub(crate) fn adopt(&mut self, place: usize, shape: &Shape) {
+        let me = &mut self.nodes[place];
+        me.agent = Some(Agent::default());
+        if !shape.has(Rule::RecordsAdopted) && me.held.word == 0 {
+            me.record.word = 0;
+        }
+        match record::adoption(me.record.exact(), OwnerWord(me.held.word), node(place)) {
+            Adoption::Drop => me.held = Held::NOTHING,
+            Adoption::Hold(epoch) => {
+                me.agent = Some(Agent { holds: epoch.owned_by(node(place)).0, ..Agent::default() });
+            }
+            Adoption::Release(epoch) => {
+                let word = epoch.owned_by(node(place)).0;
+                me.agent = Some(Agent { holds: word, ..Agent::default() });
+                for deed in self.give_up(place) {
+                    self.carry_out(place, deed, shape);
+                }
+            }
+        }
+    }
+
+    /// "New session, empty memory; for G the node neither grants nor claims. What survives is the floor." Its clock starts
+    /// anew: what an old boot stamped may look like of just now.
+    pub(crate) fn reboot(&mut self, place: usize, shape: &Shape) {
+        self.left.reboots -= 1;
+        let me = &mut self.nodes[place];
+        let quarantine = match shape.has(Rule::Quarantine) {
+            true => shape.quarantine,
+            false => 0,
+        };
+        let floor = if shape.has(Rule::FloorSurvives) { me.disk } else { Epoch::ZERO };
+        let until_ns = NOW_NS + u64::from(quarantine) * TICK_NS;
+        *me = Node {
+            session: me.session + 1,
+            quarantine,
+            record: Record::from_real(record::forgotten(floor, until_ns)),
+            agent: Some(Agent::default()),
+            held: Held::NOTHING,
+            ..*me
+        };
+        let keeps_handovers = !shape.has(Rule::HandoverSession);
+        self.network.retain_mut(|message| match message {
+            // No kernel takes what was granted to another session.
+            Message::Grant { ask, .. } => ask.by() != place,
+            Message::Handover { to, age, .. } if usize::from(*to) == place => {
+                *age = 0;
+                keeps_handovers
+            }
+            Message::Ask(ask) if ask.by() == place => {
+                (ask.young, ask.old) = (shape.lease, shape.lease);
+                true
+            }
+            Message::Ask(_)
+            | Message::Recorded { .. }
+            | Message::Release { .. }
+            | Message::Take { .. }
+            | Message::Handover { .. }
+            | Message::Transfer { .. } => true,
+        });
+    }
+
+    /// Takes away messages that can change nothing any more, whenever they come: so that equal futures are equal states.
+    pub(crate) fn forget_what_is_over(&mut self, shape: &Shape) {
+        let nodes = self.nodes;
+        let floors_hold = shape.has(Rule::Floor) && shape.has(Rule::FloorSurvives);
+        let lowest = shape.nodes().iter().map(|place| nodes[place].disk).min().unwrap_or(Epoch::ZERO);
+        // Every voter refuses it, and none has it on record.
+        let is_over = |word: u64| floors_hold && OwnerWord(word).epoch() < lowest;
+        let oldest = shape.nodes().iter().map(|place| nodes[place].generation).min().unwrap_or_default();
+        let is_left = |generation: u8| generation < oldest && shape.has(Rule::OneGeneration);
+        let exact = shape.has(Rule::GrantMatchesEpoch) && shape.has(Rule::NeverAgain);
+        self.network.retain_mut(|message| match message {
+            Message::Ask(ask) => !is_over(ask.word) && !is_left(ask.generation),
+            Message::Grant { ask, .. } => {
+                let holder = &nodes[ask.by()];
+                let raises = holder.agent.is_some_and(|agent| agent.raise == ask.word);
+                let is_awaited = holder.held.word == ask.word || raises || !exact;
+                is_awaited && (holder.generation == ask.generation || !shape.has(Rule::OneGeneration))
+            }
+            Message::Recorded { word, .. } => {
+                let holder = place_of(OwnerWord(*word).owner()).and_then(|place| nodes[place].agent);
+                holder.is_some_and(|agent| agent.raise == *word)
+            }
+            Message::Release { word } | Message::Transfer { word, .. } => !is_over(*word),
+            Message::Handover { to, word, .. } => {
+                let next = OwnerWord(*word).epoch().next_hop().unwrap_or(Epoch::ZERO);
+                let is_taken = nodes[usize::from(*to)].disk >= next;
+                !is_taken
+                    || !shape.has(Rule::TakeAboveFloor)
+                    || !shape.has(Rule::HandoverOnce)
+                    || !floors_hold
+            }
+            Message::Take { .. } => true,
+        });
+    }
+
+    /// "Membership changes one node at a time, agreed by a majority of the old set."
+    fn may_enter(&self, place: usize, shape: &Shape) -> bool {
+        let generation = usize::from(self.nodes[place].generation);
+        let Some(_) = shape.generations.get(generation + 1) else {
+            return false;
+        };
+        let present = shape.generations[generation];
+        let there = present.iter().filter(|voter| usize::from(self.nodes[*voter].generation) >= generation);
+        there.count() > present.len() / 2 || !shape.has(Rule::GenerationAgreed)
+    }
+
+    /// A voter keeps its record, a holder what a majority let it hold; who is a voter no more drops what it holds.
+    pub(crate) fn enter(&mut self, place: usize, shape: &Shape) {
+        let left_ns = self.nodes[place].lease_left_ns(place, shape);
+        let me = &mut self.nodes[place];
+        if shape.has(Rule::LeaseCarriesOver) {
+            me.held = me.held.in_next_generation(left_ns);
+        }
+        me.generation += 1;
+        me.settling = if shape.has(Rule::GenerationSettles) { shape.guard } else { 0 };
+        let holds = me.agent.map_or(0, |agent| agent.holds);
+        if !me.voters(shape).contains(place) {
+            if holds != 0 {
+                for deed in self.give_up(place) {
+                    self.carry_out(place, deed, shape);
+                }
+            }
+            self.nodes[place].held = Held::NOTHING;
+        } else if let Some(word) =
+            Some(OwnerWord(me.held.word)).filter(|word| place_of(word.owner()).is_some())
+        {
+            self.ask(place, word);
+        }
+    }
+}
