@@ -195,7 +195,7 @@ impl Engine {
         }
         self.services[at].take = None;
         let standing = Standing {
-            votes_for: self.votes_for(now_ns),
+            in_quarantine: self.is_in_quarantine(now_ns),
             own: OwnHolding::Nothing,
             reserved: self.services[at].reserved,
             guard_ns: self.timing.guard_ns,

@@ -37,7 +37,7 @@ impl Engine {
     pub(super) fn vote_for_own(&mut self, at: ServiceAt, now_ns: u64) -> Option<Epoch> {
         let epoch = self.services[at].next_epoch(self.me)?;
         let standing = Standing {
-            votes_for: self.votes_for(now_ns),
+            in_quarantine: self.is_in_quarantine(now_ns),
             own: OwnHolding::Nothing,
             reserved: self.services[at].reserved,
             guard_ns: self.timing.guard_ns,

@@ -143,8 +143,6 @@ pub enum Refusal {
     FloorPending = 6,
     /// The receiver does not vote for this service, or does not know it.
     NotAVoter = 7,
-    /// The voter entered its membership generation less than `G` ago, and votes only for the holder on its record.
-    Settling = 8,
 }
 
 impl Refusal {
@@ -158,7 +156,6 @@ impl Refusal {
             5 => Self::Held,
             6 => Self::FloorPending,
             7 => Self::NotAVoter,
-            8 => Self::Settling,
             _ => return None,
         })
     }

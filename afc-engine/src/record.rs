@@ -37,23 +37,11 @@ pub enum OwnHolding {
     Yielding(Epoch),
 }
 
-/// Whom a voter may vote for.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum VotesFor {
-    /// In quarantine: "for G the node neither grants nor claims".
-    Nobody,
-    /// For G after it entered a membership generation: the holder of two generations before may hold a lease that no
-    /// voter of this one knows of.
-    RecordedHolder,
-    /// As its record says.
-    Anybody,
-}
-
 /// The voter's situation.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Standing {
-    /// Whom it may vote for at all.
-    pub votes_for: VotesFor,
+    /// "For G the node neither grants nor claims."
+    pub in_quarantine: bool,
     /// What it holds of the service itself.
     pub own: OwnHolding,
     /// Counter up to which the floor is safe on disk.
@@ -80,12 +68,8 @@ pub enum Decision {
 /// The guard is looked at before the epochs, so [`Refusal::BelowRecord`] and [`Refusal::BelowFloor`] say that
 /// a higher epoch would be granted.
 pub fn decide(record: Record, standing: Standing, ask: Ask, now_ns: u64) -> Decision {
-    match standing.votes_for {
-        VotesFor::Nobody => return Decision::Refuse(Refusal::Quarantine),
-        VotesFor::RecordedHolder if OwnerWord(record.word).owner() != ask.from => {
-            return Decision::Refuse(Refusal::Settling);
-        }
-        VotesFor::RecordedHolder | VotesFor::Anybody => {}
+    if standing.in_quarantine {
+        return Decision::Refuse(Refusal::Quarantine);
     }
     let before = match standing.own {
         OwnHolding::Nothing => record,

@@ -14,7 +14,7 @@ use super::{
     effect::DropCause,
     message::{Message, Refusal, Slot, Slots},
     node::{Grants, PAGES_MAX},
-    record::{self, Ask, Decision, OwnHolding, Standing, VotesFor},
+    record::{self, Ask, Decision, OwnHolding, Standing},
     table::{NodeAt, ServiceAt},
 };
 
@@ -117,7 +117,7 @@ impl Engine {
             return Decision::Refuse(Refusal::NotAVoter);
         }
         let standing = Standing {
-            votes_for: self.votes_for(now_ns),
+            in_quarantine: self.is_in_quarantine(now_ns),
             own: self.own_holding(at, now_ns),
             reserved: self.services[at].reserved,
             guard_ns: self.timing.guard_ns,
@@ -165,10 +165,6 @@ impl Engine {
                 Err(refusal)
             }
         }
-    }
-
-    pub(super) fn votes_for(&self, now_ns: u64) -> VotesFor {
-        if self.is_in_quarantine(now_ns) { VotesFor::Nobody } else { VotesFor::Anybody }
     }
 
     fn note_refused(&mut self, at: ServiceAt, ask: Ask, refusal: Refusal) {

@@ -123,7 +123,6 @@ pub(crate) const fn refusal_name(refusal: Refusal) -> &'static str {
         Refusal::Held => "held",
         Refusal::FloorPending => "floor_pending",
         Refusal::NotAVoter => "not_a_voter",
-        Refusal::Settling => "settling",
     }
 }
 

@@ -12,7 +12,7 @@ use super::{
 use crate::{
     Event,
     effect::Report,
-    record::{self, OwnHolding, Standing, VotesFor},
+    record::{self, OwnHolding, Standing},
 };
 
 const SEEDS: std::ops::Range<u64> = 0..50;
@@ -95,7 +95,7 @@ fn nobody_hands_over_to_who_may_not_hold_it_and_the_asker_says_so() {
 }
 
 fn standing() -> Standing {
-    Standing { votes_for: VotesFor::Anybody, own: OwnHolding::Nothing, reserved: 100, guard_ns: 125 }
+    Standing { in_quarantine: false, own: OwnHolding::Nothing, reserved: 100, guard_ns: 125 }
 }
 
 fn guarded(holder: NodeId, epoch: Epoch) -> Record {
@@ -127,6 +127,6 @@ fn a_taker_takes_what_its_record_allows_and_nothing_twice() {
     }
     assert_eq!(taken(guarded(B, epoch), standing()), None, "another is guarded");
     assert_eq!(taken(guarded(A, Epoch::claim(6, A)), standing()), None, "a higher epoch is on record");
-    assert_eq!(taken(free, Standing { votes_for: VotesFor::Nobody, ..standing() }), None);
+    assert_eq!(taken(free, Standing { in_quarantine: true, ..standing() }), None);
     assert_eq!(taken(free, Standing { reserved: 4, ..standing() }), None, "its floor is not on disk");
 }

@@ -7,7 +7,7 @@ use afc_ebpf::{
 
 use crate::{
     message::Refusal,
-    record::{self, Ask, Decision, OwnHolding, Standing, VotesFor},
+    record::{self, Ask, Decision, OwnHolding, Standing},
 };
 
 const NOW: u64 = 1_000;
@@ -30,7 +30,7 @@ fn record(holder: NodeId, counter: u32, guard_until_ns: u64, floor: u32) -> Reco
 }
 
 fn standing() -> Standing {
-    Standing { votes_for: VotesFor::Anybody, own: OwnHolding::Nothing, reserved: 100, guard_ns: GUARD }
+    Standing { in_quarantine: false, own: OwnHolding::Nothing, reserved: 100, guard_ns: GUARD }
 }
 
 /// (why, record, standing, who asks, counter asked, what is refused)
@@ -78,8 +78,7 @@ fn a_voter_that_holds_nothing_goes_by_its_record() {
 #[test]
 fn a_voter_grants_nothing_below_its_floor_or_beyond_its_disk_or_in_quarantine() {
     let free = standing();
-    let in_quarantine = Standing { votes_for: VotesFor::Nobody, ..free };
-    let settling = Standing { votes_for: VotesFor::RecordedHolder, ..free };
+    let in_quarantine = Standing { in_quarantine: true, ..free };
     let above = record(NodeId::NONE, 5, 0, 7);
     let guarded = record(A, 5, NOW + 1, 5);
     let rows: &[Row] = &[
@@ -88,8 +87,6 @@ fn a_voter_grants_nothing_below_its_floor_or_beyond_its_disk_or_in_quarantine() 
         ("at the end of the block", guarded, free, A, 100, None),
         ("beyond it", guarded, free, A, 101, Some(Refusal::FloorPending)),
         ("the holder", guarded, in_quarantine, A, 5, Some(Refusal::Quarantine)),
-        ("the holder while settling", guarded, settling, A, 5, None),
-        ("another while settling", above, settling, B, 7, Some(Refusal::Settling)),
     ];
     rows.iter().for_each(|row| assert_decided(*row));
 }
