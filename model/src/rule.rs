@@ -71,10 +71,13 @@ pub enum Rule {
     OneGeneration,
     /// Single votes end with their generation: what a holder carries into the next is the lease that a majority gave it.
     LeaseCarriesOver,
-    /// A generation is entered only once a majority of the one before the last has left that.
+    /// A generation is entered only once a majority is in the one before it,
     GenerationAgreed,
-    /// A voter votes only for its recorded holder for G after it entered a generation.
+    /// and has been there for G: what its members granted before they came is over.
     GenerationSettles,
+    /// Who enters a generation takes over the floors of the majority that agreed: of two generations' majorities only
+    /// those of neighbours have a member in common.
+    GenerationFloors,
     /// "When it learns of a higher epoch while lapsed or tentative, it must drop its own holding."
     Yields,
     /// "A holding without a majority for L is dropped by the kernel, for good."

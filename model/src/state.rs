@@ -6,7 +6,7 @@ use afc_ebpf::{
     layout,
     lease::{Holding, MAX_OTHERS},
 };
-use afc_engine::record::{self, OwnHolding, Standing, VotesFor};
+use afc_engine::record::{self, OwnHolding, Standing};
 
 use crate::{
     network::Network,
@@ -45,7 +45,7 @@ pub struct Node {
     pub generation: u8,
     /// Ticks until it votes and claims again.
     pub quarantine: u8,
-    /// Ticks until it votes for others than its recorded holder again.
+    /// Ticks until it has been in its membership generation for a whole guard.
     pub settling: u8,
     /// Ticks since its clock skipped one.
     pub since_skip: u8,
@@ -128,12 +128,8 @@ impl Node {
 
     /// The situation in which it decides. It may believe that its live lease has lapsed: what it saw is old.
     pub fn standing(&self, shape: &Shape, own: OwnHolding) -> Standing {
-        let votes_for = match (self.quarantine, self.settling) {
-            (0, 0) => VotesFor::Anybody,
-            (0, _) => VotesFor::RecordedHolder,
-            _ => VotesFor::Nobody,
-        };
-        Standing { votes_for, own, reserved: u32::MAX, guard_ns: u64::from(shape.guard) * TICK_NS }
+        let guard_ns = u64::from(shape.guard) * TICK_NS;
+        Standing { in_quarantine: self.quarantine > 0, own, reserved: u32::MAX, guard_ns }
     }
 
     /// A tick of its clock. The kernel drops what lapsed.

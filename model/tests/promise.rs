@@ -136,7 +136,8 @@ fn assert_kept((shape, sights): Row) -> Found {
     let found = search(shape);
     println!("{found}");
     if let Some(broken) = &found.broken {
-        panic!("{}: {}\n{:#?}", found.name, broken.promise, broken.steps);
+        let steps: String = broken.steps.iter().map(|step| format!("\n  {step:?}")).collect();
+        panic!("{found}{steps}");
     }
     for sight in sights {
         assert!(found.seen.contains(sight), "{}: never seen that {sight}", found.name);

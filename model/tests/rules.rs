@@ -74,7 +74,8 @@ fn membership() -> Vec<Row> {
         (&[Rule::OneGeneration], moving.clone()),
         (&[Rule::LeaseCarriesOver], moving.clone()),
         (&[Rule::GenerationAgreed], moving.clone()),
-        (&[Rule::GenerationSettles], moving),
+        (&[Rule::GenerationSettles], moving.clone()),
+        (&[Rule::GenerationFloors], moving),
     ]
 }
 
@@ -112,7 +113,7 @@ fn without_a_rule_against_traps_a_majority_waits_for_ever() {
 #[test]
 fn some_rules_are_needed_only_where_another_fails() {
     let (handover, released) =
-        (Budget { handovers: 1, ..CLAIMS }, Budget { handovers: 1, releases: 1, ..CLAIMS });
+        (Budget { handovers: 1, ..CLAIM }, Budget { handovers: 1, releases: 1, ..CLAIMS });
     let rows: Vec<Row> = vec![
         // A record's epoch is never above the floor.
         (&[Rule::RecordedEpoch, Rule::Floor], of(CLAIMS)),

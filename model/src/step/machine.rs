@@ -149,19 +149,33 @@ impl State {
 
     /// "Membership changes one node at a time, agreed by a majority of the old set."
     fn may_enter(&self, place: usize, shape: &Shape) -> bool {
-        let generation = usize::from(self.nodes[place].generation);
-        let Some(_) = shape.generations.get(generation + 1) else {
-            return false;
-        };
-        let present = shape.generations[generation];
-        let there = present.iter().filter(|voter| usize::from(self.nodes[*voter].generation) >= generation);
-        there.count() > present.len() / 2 || !shape.has(Rule::GenerationAgreed)
+        let generation = self.nodes[place].generation;
+        let has_next = usize::from(generation) + 1 < shape.generations.len();
+        let agrees = self.agreed_floor(generation, shape).is_some() || !shape.has(Rule::GenerationAgreed);
+        has_next && agrees
+    }
+
+    /// The floor that a majority of a generation tells, once it has been there for G: of all majorities the one that knows
+    /// least.
+    fn agreed_floor(&self, generation: u8, shape: &Shape) -> Option<u64> {
+        let present = shape.generations[usize::from(generation)];
+        let settled = present.iter().map(|voter| &self.nodes[voter]).filter(|voter| {
+            voter.generation > generation || (voter.generation == generation && voter.settling == 0)
+        });
+        let mut floors: Vec<u64> = settled.map(|voter| voter.record.floor).collect();
+        floors.sort_unstable();
+        floors.get(present.len() / 2).copied()
     }
 
     /// A voter keeps its record, a holder what a majority let it hold; who is a voter no more drops what it holds.
     pub(crate) fn enter(&mut self, place: usize, shape: &Shape) {
         let left_ns = self.nodes[place].lease_left_ns(place, shape);
+        let floor = self.agreed_floor(self.nodes[place].generation, shape).unwrap_or(0);
         let me = &mut self.nodes[place];
+        if shape.has(Rule::GenerationFloors) {
+            me.record.floor = me.record.floor.max(floor);
+            me.disk = me.disk.max(OwnerWord(me.record.floor).epoch());
+        }
         if shape.has(Rule::LeaseCarriesOver) {
             me.held = me.held.in_next_generation(left_ns);
         }

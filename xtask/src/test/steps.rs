@@ -16,7 +16,7 @@ use crate::{process, root_test, tidy, workspace};
 const ROOT_TESTS: &str = "tests";
 
 /// Packages whose integration tests need no root.
-const PACKAGES: [&str; 4] = ["afc-agent", "afc-ebpf", "afc-engine", "xtask"];
+const PACKAGES: [&str; 5] = ["afc-agent", "afc-ebpf", "afc-engine", "model", "xtask"];
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Step {
