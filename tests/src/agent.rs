@@ -4,7 +4,7 @@ use std::{
     collections::BTreeMap,
     fs::{self, File, OpenOptions},
     os::unix::process::ExitStatusExt,
-    path::PathBuf,
+    path::{Path, PathBuf},
     process::{Child, Command, ExitStatus},
     sync::MutexGuard,
     time::Duration,
@@ -75,6 +75,24 @@ impl Lab {
     /// # Errors
     /// When the binary is not there, or the agent runs already.
     pub fn start_agent(&self, node: &str) -> Result<()> {
+        self.start_program(node, &binary()?)
+    }
+
+    /// Kills an agent and starts another copy of the program in its place, as an upgrade does. What is pinned stays.
+    ///
+    /// # Errors
+    /// When none was started, or the program can't be copied.
+    pub fn upgrade(&self, node: &str) -> Result<()> {
+        let copy = self.directory().join(node).join("afc-upgrade");
+        let fresh = copy.with_extension("new");
+        fs::copy(binary()?, &fresh).with_context(|| format!("copying the program to {}", fresh.display()))?;
+        // A program that runs can't be written to, but another one may get its name.
+        fs::rename(&fresh, &copy)?;
+        self.kill9(node)?;
+        self.start_program(node, &copy)
+    }
+
+    fn start_program(&self, node: &str, program: &Path) -> Result<()> {
         let mut agents = self.agents();
         if let Some(agent) = agents.get_mut(node)
             && agent.process.try_wait()?.is_none()
@@ -83,7 +101,7 @@ impl Lab {
         }
         self.write_config(node)?;
         let log = self.open_log(node)?;
-        let mut command = self.agent_command(node)?;
+        let mut command = self.run_command(node, program);
         command.stdin(std::process::Stdio::null()).stdout(log.try_clone()?).stderr(log);
         let process = command.spawn().with_context(|| format!("starting the agent of {node}"))?;
         agents.insert(node.to_owned(), Agent { process, activity: Activity::Running });
@@ -95,9 +113,13 @@ impl Lab {
     /// # Errors
     /// When the binary is not there.
     pub fn agent_command(&self, node: &str) -> Result<Command> {
-        let mut command = self.machine(node).command(binary()?);
+        Ok(self.run_command(node, &binary()?))
+    }
+
+    fn run_command(&self, node: &str, program: &Path) -> Command {
+        let mut command = self.machine(node).command(program);
         command.arg("run").arg("--config").arg(self.config_file(node));
-        Ok(command)
+        command
     }
 
     /// Kills an agent outright.

@@ -22,7 +22,7 @@ use crate::{
 pub const BROADCAST: Mac = [0xff; 6];
 
 /// Bytes of an Ethernet frame with an ARP packet.
-const FRAME_BYTES: usize = 42;
+pub(crate) const FRAME_BYTES: usize = 42;
 /// Ethernet's type of ARP, and the operations.
 const ETHERTYPE_ARP: u16 = 0x0806;
 const REQUEST: u16 = 1;
@@ -99,7 +99,7 @@ fn take_replies(socket: &RawSocket, target: Ipv4Addr, replies: &Mutex<Vec<ArpRep
 }
 
 /// The frame of a question.
-fn question(inquiry: &Inquiry) -> [u8; FRAME_BYTES] {
+pub(crate) fn question(inquiry: &Inquiry) -> [u8; FRAME_BYTES] {
     let mut frame = [0; FRAME_BYTES];
     frame[..6].copy_from_slice(&inquiry.to);
     frame[6..12].copy_from_slice(&inquiry.sender_mac);
@@ -122,33 +122,61 @@ fn reply_about(frame: &[u8], target: Ipv4Addr) -> Option<Mac> {
     frame.get(22..28)?.try_into().ok()
 }
 
-/// A packet socket for ARP on one interface, which never blocks.
+/// A packet socket, which never blocks.
 #[derive(Debug)]
-struct RawSocket(OwnedFd);
+pub(crate) struct RawSocket(OwnedFd);
 
-/// Opens one on an interface of the calling thread's namespace.
+/// Opens one for ARP on an interface of the calling thread's namespace.
 fn open(name: &str) -> io::Result<RawSocket> {
     let index = interface::index(name)?;
-    let kind = libc::SOCK_RAW | libc::SOCK_NONBLOCK | libc::SOCK_CLOEXEC;
-    // SAFETY: socket takes plain numbers.
-    let descriptor = unsafe { libc::socket(libc::AF_PACKET, kind, ETHERTYPE_ARP.to_be().into()) };
-    if descriptor < 0 {
-        return Err(io::Error::last_os_error());
-    }
-    // SAFETY: the call succeeded, so this is a fresh descriptor that nobody else owns.
-    let socket = RawSocket(unsafe { OwnedFd::from_raw_fd(descriptor) });
+    let socket = RawSocket::open(ETHERTYPE_ARP)?;
+    let address = link_address(index);
+    let size = size_of_val(&address) as libc::socklen_t;
+    // SAFETY: `address` is a sockaddr_ll of the given size and lives through the call.
+    let status = unsafe { libc::bind(socket.0.as_raw_fd(), std::ptr::from_ref(&address).cast(), size) };
+    if status == 0 { Ok(socket) } else { Err(io::Error::last_os_error()) }
+}
+
+/// An interface, for ARP.
+fn link_address(interface: u32) -> libc::sockaddr_ll {
     // SAFETY: sockaddr_ll is made of integers, for which all zero is valid.
     let mut address: libc::sockaddr_ll = unsafe { std::mem::zeroed() };
     address.sll_family = libc::AF_PACKET as u16;
     address.sll_protocol = ETHERTYPE_ARP.to_be();
-    address.sll_ifindex = index as libc::c_int;
-    let size = size_of_val(&address) as libc::socklen_t;
-    // SAFETY: `address` is a sockaddr_ll of the given size and lives through the call.
-    let status = unsafe { libc::bind(descriptor, std::ptr::from_ref(&address).cast(), size) };
-    if status == 0 { Ok(socket) } else { Err(io::Error::last_os_error()) }
+    address.sll_ifindex = interface as libc::c_int;
+    address
 }
 
 impl RawSocket {
+    /// Opens one in the calling thread's namespace that receives frames of one type, of none if that is zero.
+    fn open(ethertype: u16) -> io::Result<Self> {
+        let kind = libc::SOCK_RAW | libc::SOCK_NONBLOCK | libc::SOCK_CLOEXEC;
+        // SAFETY: socket takes plain numbers.
+        let descriptor = unsafe { libc::socket(libc::AF_PACKET, kind, ethertype.to_be().into()) };
+        if descriptor < 0 {
+            return Err(io::Error::last_os_error());
+        }
+        // SAFETY: the call succeeded, so this is a fresh descriptor that nobody else owns.
+        Ok(Self(unsafe { OwnedFd::from_raw_fd(descriptor) }))
+    }
+
+    /// Opens one that only sends, by whatever interface of the calling thread's namespace.
+    pub(crate) fn for_sending() -> io::Result<Self> {
+        Self::open(0)
+    }
+
+    /// Sends a frame of ARP by an interface.
+    pub(crate) fn send_by(&self, interface: u32, frame: &[u8]) -> io::Result<()> {
+        let address = link_address(interface);
+        let size = size_of_val(&address) as libc::socklen_t;
+        // SAFETY: `frame` is valid for its length, and `address` a sockaddr_ll of the given size, through the call.
+        let sent = unsafe {
+            let address = std::ptr::from_ref(&address).cast();
+            libc::sendto(self.0.as_raw_fd(), frame.as_ptr().cast(), frame.len(), 0, address, size)
+        };
+        if sent < 0 { Err(io::Error::last_os_error()) } else { Ok(()) }
+    }
+
     /// Sends a frame.
     fn send(&self, frame: &[u8]) -> io::Result<usize> {
         // SAFETY: `frame` is valid for its length through the call.

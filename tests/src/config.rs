@@ -13,6 +13,9 @@ pub const PROC: &str = "proc";
 /// The file of a node's recording, in the node's directory.
 pub const RECORDING: &str = "recording";
 
+/// The directory of a node's own state, in the node's directory.
+pub const STATE: &str = "state";
+
 /// Where one agent finds its files.
 #[derive(Clone, Copy, Debug)]
 pub struct Paths<'a> {
@@ -59,7 +62,7 @@ fn write_agent(text: &mut String, spec: &LabSpec, node: &NodeSpec, paths: &Paths
     let mut settings = vec![
         ("node", quoted(&node.name)),
         ("interfaces", list(node.interfaces().iter().copied())),
-        ("state_dir", path(&paths.node.join("state"))),
+        ("state_dir", path(&paths.node.join(STATE))),
         ("control_socket", path(&paths.node.join("afc.sock"))),
         ("agent_timeout", duration(spec.timing.agent_timeout)),
         ("bpf_dir", path(paths.bpf)),

@@ -88,6 +88,15 @@ impl Lab {
         self.lose(&others.map(|other| (machine.to_owned(), other)).collect::<Vec<_>>())
     }
 
+    /// Loses every frame to a machine; the others still hear it.
+    ///
+    /// # Errors
+    /// When the lab is broken.
+    pub fn deafen(&self, machine: &str) -> Result<()> {
+        let others = wires::ports(self.spec()).into_iter().filter(|port| port != machine);
+        self.lose(&others.map(|other| (other, machine.to_owned())).collect::<Vec<_>>())
+    }
+
     /// Loses datagrams at random, each by itself, in place of what was lost at random before.
     ///
     /// # Errors

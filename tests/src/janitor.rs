@@ -32,6 +32,12 @@ for namespace in $namespaces; do
     ip netns del "$namespace"
 done
 for mount in $mounts; do umount -l "$mount"; done
+# What a lab that was swept up had mounted besides.
+for directory in $directories; do
+    while read -r _ mount _; do
+        case $mount in "$directory"/*) umount -l "$mount" ;; esac
+    done < /proc/mounts
+done
 for directory in $directories; do rm -rf --one-file-system "$directory"; done
 "#;
 

@@ -6,7 +6,10 @@ use std::{
     collections::BTreeMap,
     ffi::CString,
     fs, io,
-    os::{fd::OwnedFd, unix::fs::PermissionsExt},
+    os::{
+        fd::{AsFd, BorrowedFd, OwnedFd},
+        unix::fs::PermissionsExt,
+    },
     path::{Path, PathBuf},
     sync::{
         Mutex,
@@ -18,7 +21,7 @@ use anyhow::{Context, Result, ensure};
 
 use crate::{
     agent::Agents,
-    config,
+    config, disk,
     echo::EchoService,
     fault,
     http::HttpService,
@@ -40,8 +43,8 @@ pub struct Lab {
     pub(crate) memories: Option<Memories>,
     /// Services in the nodes; only kept alive here.
     _services: Vec<(EchoService, HttpService)>,
-    /// XDP_PASS at the far ends; only kept alive here.
-    _far_ends: Vec<OwnedFd>,
+    /// XDP_PASS at the far ends, by machine and interface.
+    far_ends: BTreeMap<(String, String), OwnedFd>,
     pub(crate) switch_ports: Interfaces,
     machines: BTreeMap<String, Netns>,
     directory: PathBuf,
@@ -68,8 +71,8 @@ impl Lab {
         lay_wires(&spec, &prefix, &machines)?;
 
         let far_ends = wires::far_ends(&spec)
-            .iter()
-            .map(|(machine, interface)| xdp_pass::attach(&machines[machine], interface))
+            .into_iter()
+            .map(|place| Ok((place.clone(), xdp_pass::attach(&machines[&place.0], &place.1)?)))
             .collect::<Result<_>>()?;
         let services = spec
             .nodes
@@ -88,7 +91,7 @@ impl Lab {
             agents: Mutex::default(),
             memories: Memories::start(&spec, &directory)?,
             _services: services,
-            _far_ends: far_ends,
+            far_ends,
             switch_ports: Interfaces::of(&machines[SWITCH_MACHINE])?,
             machines,
             directory,
@@ -118,6 +121,11 @@ impl Lab {
     /// When there is no such machine: a mistake in the test.
     pub fn machine(&self, name: &str) -> &Netns {
         self.machines.get(name).unwrap_or_else(|| panic!("the lab has no machine {name}"))
+    }
+
+    /// The link of the program at the lab's end of a wire (see [`wires::far_ends`]).
+    pub(crate) fn far_end(&self, machine: &str, interface: &str) -> Option<BorrowedFd<'_>> {
+        self.far_ends.get(&(machine.to_owned(), interface.to_owned())).map(OwnedFd::as_fd)
     }
 
     /// The client behind the gateway.
@@ -156,7 +164,12 @@ fn make_directories(spec: &LabSpec, directory: &Path, janitor: &mut Janitor) -> 
     fs::write(&key, config::KEY)?;
     fs::set_permissions(&key, fs::Permissions::from_mode(0o600))?;
     for node in &spec.nodes {
-        fs::create_dir_all(directory.join(&node.name).join("state"))?;
+        let state = directory.join(&node.name).join(config::STATE);
+        fs::create_dir_all(&state)?;
+        if let Some(disk) = &spec.disk {
+            janitor.undo_mount(&state)?;
+            disk::mount(disk, &state)?;
+        }
     }
     Ok(())
 }

@@ -12,6 +12,8 @@
 //! echo and an HTTP service; a [`UdpClient`] or [`HttpClient`] asks them all the time, and [`report`] and
 //! [`ownership`] say what the clients saw: the gaps, and whether two nodes ever served one address at once.
 //!
+//! An [`Observer`] outside the cluster sees by the kernel's clock who answers for which address, whatever the clients see.
+//!
 //! What the agents think is in their lists: [`lists`] follows every node's, and [`spread`] says how long a change took to
 //! reach all of them. A node runs short of memory by [`memory`].
 //!
@@ -37,8 +39,10 @@ pub mod arp;
 pub mod clock;
 pub mod config;
 pub mod datagram;
+pub mod disk;
 pub mod echo;
 pub mod fault;
+pub mod freeze;
 pub mod history;
 pub mod http;
 pub mod interface;
@@ -48,12 +52,15 @@ pub mod lab;
 pub mod lists;
 pub mod memory;
 pub mod netns;
+pub mod observer;
 pub mod operator;
 pub mod ownership;
+pub mod reorder;
 pub mod report;
 pub mod scene;
 pub mod spec;
 pub mod spread;
+pub mod starvation;
 pub mod status;
 pub mod udp_client;
 pub mod wait;
@@ -64,6 +71,7 @@ pub mod xdp_pass;
 pub use http::HttpClient;
 pub use lab::Lab;
 pub use lists::Followers;
+pub use observer::Observer;
 pub use scene::Scene;
 pub use spec::LabSpec;
 pub use udp_client::UdpClient;

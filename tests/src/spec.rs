@@ -153,6 +153,13 @@ pub enum Recording {
     On,
 }
 
+/// A small disk of each node's own, for its agent's state (see [`crate::disk`]).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct DiskSpec {
+    /// What it holds, MiB.
+    pub total_mib: u64,
+}
+
 /// The times of the heartbeat protocol.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Timing {
@@ -192,6 +199,8 @@ pub struct LabSpec {
     pub memory: Option<MemorySpec>,
     /// Whether every agent records its engine.
     pub recording: Recording,
+    /// Disks that nodes can fill; without it their state lies with the lab's other files.
+    pub disk: Option<DiskSpec>,
 }
 
 impl LabSpec {
@@ -290,6 +299,7 @@ impl LabSpec {
             lists: ListMode::Adaptive,
             memory: None,
             recording: Recording::Off,
+            disk: None,
         }
     }
 }
