@@ -16,8 +16,9 @@ Examples:
   cargo xtask soak                             # all of them, about 20 minutes
   cargo xtask soak discovery                   # 100 changes while 30 % of the controllers' packets are lost
   cargo xtask soak repository --kills 10000
-  cargo xtask soak chaos --seconds 3600
-  AFC_CHAOS_SEED=5 cargo xtask soak chaos      # a run that failed, again
+  cargo xtask soak faults --minutes 60
+  AFC_FAULTS_SEED=5 cargo xtask soak faults    # the schedule of a run that failed, again
+  AFC_FAULTS_JSON=faults.json cargo xtask soak faults
 
 The variables that are set are shown; those of the environment count too. Campaigns with real agents need root.";
 
@@ -50,11 +51,11 @@ enum Campaign {
         #[arg(long, default_value_t = 100)]
         changes: u64,
     },
-    /// The whole cluster: random failures, one on top of another
-    Chaos {
+    /// The whole cluster: faults of every kind, alone and together, under the eyes of an observer outside
+    Faults {
         /// For how long
-        #[arg(long, default_value_t = 600)]
-        seconds: u64,
+        #[arg(long, default_value_t = 10)]
+        minutes: u64,
     },
 }
 
@@ -81,7 +82,7 @@ impl Campaign {
         Self::Discovery { changes: 100 },
         Self::Repository { kills: 1000 },
         Self::Engine { seeds: 200_000 },
-        Self::Chaos { seconds: 600 },
+        Self::Faults { minutes: 10 },
     ];
 
     fn test(self) -> LongTest {
@@ -104,10 +105,10 @@ impl Campaign {
                 variable: ("AFC_CHANGES", changes),
                 user: User::Root,
             },
-            Self::Chaos { seconds } => LongTest {
-                name: "chaos",
-                target: &["--test", "chaos"],
-                variable: ("AFC_CHAOS_SECONDS", seconds),
+            Self::Faults { minutes } => LongTest {
+                name: "faults",
+                target: &["--test", "faults"],
+                variable: ("AFC_FAULTS_SECONDS", minutes * 60),
                 user: User::Root,
             },
         }
