@@ -13,7 +13,7 @@ use crate::{process, root_test};
 
 const EXAMPLES: &str = "\
 Examples:
-  cargo xtask soak                             # all of them, about 20 minutes
+  cargo xtask soak                             # all of them, an hour or so
   cargo xtask soak discovery                   # 100 changes while 30 % of the controllers' packets are lost
   cargo xtask soak repository --kills 10000
   cargo xtask soak faults --minutes 60
@@ -39,6 +39,8 @@ enum Campaign {
         #[arg(long, default_value_t = 200_000)]
         seeds: u64,
     },
+    /// The model of the lease protocol: every state that can be reached, of the large models too
+    Model,
     /// The local repository: killed at random instants under load, then opened again
     Repository {
         /// Kills
@@ -78,11 +80,12 @@ enum User {
 
 impl Campaign {
     /// In the order in which they run: the shorter ones first.
-    const ALL: [Self; 4] = [
+    const ALL: [Self; 5] = [
         Self::Discovery { changes: 100 },
         Self::Repository { kills: 1000 },
         Self::Engine { seeds: 200_000 },
         Self::Faults { minutes: 10 },
+        Self::Model,
     ];
 
     fn test(self) -> LongTest {
@@ -91,6 +94,12 @@ impl Campaign {
                 name: "engine",
                 target: &["--lib", "tests::random"],
                 variable: ("AFC_SEEDS", seeds),
+                user: User::Anybody,
+            },
+            Self::Model => LongTest {
+                name: "model",
+                target: &["--test", "promise"],
+                variable: ("AFC_MODEL_LONG", 1),
                 user: User::Anybody,
             },
             Self::Repository { kills } => LongTest {
@@ -163,7 +172,7 @@ mod tests {
 
     #[test]
     fn every_campaign_has_its_test() {
-        let there = workspace::integration_tests("tests");
+        let there = ["tests", "model"].map(workspace::integration_tests).concat();
         for campaign in Campaign::ALL {
             if let ["--test", name] = campaign.test().target {
                 assert!(there.iter().any(|test| test == name), "there is no test {name}");

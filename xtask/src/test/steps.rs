@@ -107,10 +107,10 @@ impl Step {
 /// With a target directory of its own: build scripts of common dependencies watch `RUSTC_BOOTSTRAP`, and would
 /// make cargo build everything again, here and then on the host.
 fn bpf_clippy() -> Command {
-    // What decides which code is compiled, as in `afc-agent/build.rs`.
+    // What decides which code is compiled, as in `bpf-build`.
     let arch = format!("--cfg=bpf_target_arch=\"{ARCH}\"");
     let flags = [arch.as_str(), "-Ctarget-cpu=v3"].join("\x1f");
-    let mut command = cargo("clippy --package afc-ebpf --bin afc-datapath --profile bpf");
+    let mut command = cargo("clippy --package afc-ebpf --package afc-observer --bins --profile bpf");
     command.args("-Z build-std=core --target bpfel-unknown-none --target-dir".split(' '));
     command.arg(workspace::target_dir().join("bpf-clippy")).args(["--", "--deny", "warnings"]);
     command.env("RUSTC_BOOTSTRAP", "1").env("CARGO_ENCODED_RUSTFLAGS", flags);
