@@ -2,6 +2,8 @@
 
 use std::{fmt, io, time::Duration};
 
+use tracing::warn;
+
 /// CPU time that the fast path may use in each interval under `SCHED_DEADLINE` (design.md section 6).
 const DEADLINE_RUNTIME: Duration = Duration::from_micros(200);
 /// Priority under `SCHED_FIFO`: above usual real-time work (50), below the kernel's own watchdogs (99).
@@ -43,13 +45,15 @@ pub fn lock_memory() -> io::Result<()> {
 
 /// Puts the calling thread into the best class it can have for work once each `interval`.
 pub fn schedule_current_thread(interval: Duration) -> SchedulingClass {
-    if set_deadline(interval).is_ok() {
-        SchedulingClass::Deadline
-    } else if set_fifo().is_ok() {
-        SchedulingClass::Fifo
-    } else {
-        SchedulingClass::Normal
-    }
+    let Err(error) = set_deadline(interval) else {
+        return SchedulingClass::Deadline;
+    };
+    warn!(%error, "the fast path is refused SCHED_DEADLINE");
+    let Err(error) = set_fifo() else {
+        return SchedulingClass::Fifo;
+    };
+    warn!(%error, "the fast path is refused SCHED_FIFO");
+    SchedulingClass::Normal
 }
 
 /// `struct sched_attr` of `sched_setattr(2)`, version 0.
