@@ -2,7 +2,9 @@
 
 use std::time::Duration;
 
-use afc_lab::{LabSpec, Scene, clock::now_ns, hold_for, scene::IN_FLIGHT_NS, status, status::Expected};
+use afc_lab::{
+    LabSpec, Scene, clock::now_ns, hold_for, scene::IN_FLIGHT_NS, spec::DiskSpec, status, status::Expected,
+};
 
 const SOON: Duration = Duration::from_secs(10);
 const EVERYBODY: [&str; 6] = ["n1", "n2", "n3", "n4", "n5", "gw"];
@@ -30,6 +32,21 @@ fn an_agent_killed_and_restarted_in_time_loses_no_packet_and_moves_nothing() {
     assert_eq!(scene.owners("web-1", &window), ["n1"]);
     assert_eq!((sight.gateway.lost, sight.direct.lost), (0, 0));
     assert_eq!(epoch(), epoch_before);
+}
+
+#[test]
+fn an_agent_that_comes_back_to_a_full_disk_moves_nothing() {
+    let spec = LabSpec { disk: Some(DiskSpec { total_mib: 16 }), ..LabSpec::five_nodes() };
+    let scene = Scene::start_settled(spec, 500).unwrap();
+    let from_ns = now_ns();
+    scene.lab.fill_disk("n1").unwrap();
+    scene.lab.kill9("n1").unwrap();
+    scene.lab.start_agent("n1").unwrap();
+    let expected = Expected { service: "web-1", owner: "n1", seen_by: &EVERYBODY };
+    scene.lab.wait_for_owner(expected, SOON).unwrap();
+    scene.lab.free_disk("n1").unwrap();
+    hold_for("web-1 is served as before", Duration::from_secs(1), || scene.is_service_up("web-1")).unwrap();
+    assert_unmoved(&scene, from_ns);
 }
 
 #[test]

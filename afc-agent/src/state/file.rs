@@ -1,15 +1,17 @@
-//! Replaces a small file so that a crash or a power cut leaves the old content or the new, never a mixture.
+//! Writes a file of one fixed length over itself: an agent must be able to start on a full disk.
+//!
+//! It stays within one sector. A power cut that tears even that leaves damage, which its reader has to bear.
 
 use std::{
-    fs::{self, File, OpenOptions},
-    io::{self, Write},
-    os::unix::fs::OpenOptionsExt,
+    fs::{File, OpenOptions},
+    io,
+    os::unix::fs::{FileExt, OpenOptionsExt},
     path::{Path, PathBuf},
 };
 
 use thiserror::Error;
 
-/// Which step of replacing a file failed.
+/// Which step of writing a file failed.
 #[derive(Debug, Error)]
 #[error("cannot {step} {}: {source}; {}", path.display(), fix(source))]
 pub struct WriteError {
@@ -21,26 +23,21 @@ pub struct WriteError {
     pub source: io::Error,
 }
 
-/// Makes `text` the content of `dir`/`name`; it is on the disk when this returns.
-pub(super) fn replace(dir: &Path, name: &str, text: &str) -> Result<(), WriteError> {
+/// Makes `text` the content of `dir`/`name`; it is on the disk when this returns. Where the file is there already and as
+/// long, that takes no room.
+pub(super) fn overwrite(dir: &Path, name: &str, text: &str) -> Result<(), WriteError> {
     let path = dir.join(name);
-    let temporary = dir.join(format!("{name}.new"));
     let step = |step, path: &Path| {
         let path = path.to_owned();
         move |source| WriteError { step, path, source }
     };
     let mut options = OpenOptions::new();
-    let mut file = options
-        .write(true)
-        .create(true)
-        .truncate(true)
-        .mode(0o600)
-        .open(&temporary)
-        .map_err(step("create", &temporary))?;
-    file.write_all(text.as_bytes()).map_err(step("write", &temporary))?;
-    file.sync_all().map_err(step("write", &temporary))?;
-    fs::rename(&temporary, &path).map_err(step("replace", &path))?;
-    // The rename is safe only with its directory.
+    let file = options.write(true).create(true).truncate(false).mode(0o600).open(&path);
+    let file = file.map_err(step("create", &path))?;
+    file.write_all_at(text.as_bytes(), 0).map_err(step("write", &path))?;
+    file.set_len(text.len() as u64).map_err(step("write", &path))?;
+    file.sync_all().map_err(step("write", &path))?;
+    // A new file is safe only with its directory.
     File::open(dir).and_then(|dir| dir.sync_all()).map_err(step("sync", dir))
 }
 
@@ -61,27 +58,19 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_replaced_file_has_the_new_content_and_leaves_nothing_beside_it() {
+    fn a_file_has_the_new_content_and_nothing_else() {
         let dir = tempfile::tempdir().unwrap();
-        for text in ["one", "a longer one", ""] {
-            replace(dir.path(), "f", text).unwrap();
-            assert_eq!(fs::read_to_string(dir.path().join("f")).unwrap(), text);
+        for text in ["one", "a longer one", "x", ""] {
+            overwrite(dir.path(), "f", text).unwrap();
+            assert_eq!(std::fs::read_to_string(dir.path().join("f")).unwrap(), text);
         }
-        assert_eq!(fs::read_dir(dir.path()).unwrap().count(), 1);
-    }
-
-    #[test]
-    fn what_a_crash_left_behind_is_no_obstacle() {
-        let dir = tempfile::tempdir().unwrap();
-        fs::write(dir.path().join("f.new"), "half a fi").unwrap();
-        replace(dir.path(), "f", "whole").unwrap();
-        assert_eq!(fs::read_to_string(dir.path().join("f")).unwrap(), "whole");
+        assert_eq!(std::fs::read_dir(dir.path()).unwrap().count(), 1);
     }
 
     #[test]
     fn a_failed_step_is_named_with_its_fix() {
-        let error = replace(Path::new("/proc"), "f", "x").unwrap_err();
-        assert_eq!((error.step, error.path.as_path()), ("create", Path::new("/proc/f.new")));
+        let error = overwrite(Path::new("/proc"), "f", "x").unwrap_err();
+        assert_eq!((error.step, error.path.as_path()), ("create", Path::new("/proc/f")));
         for (code, wanted) in
             [(libc::ENOSPC, "make room"), (libc::EROFS, "mount it writable"), (libc::EIO, "check the")]
         {

@@ -10,7 +10,7 @@ use thiserror::Error;
 
 use super::file::{self, WriteError};
 
-/// The file; one number.
+/// The file; one number, always as long.
 pub(super) const FILE: &str = "incarnation";
 
 /// Why no incarnation could begin.
@@ -40,7 +40,7 @@ pub(super) fn begin(dir: &Path) -> Result<u64, IncarnationError> {
     // Without a number the wall clock is above every incarnation that started from it, one a start; a clock that was
     // set back costs no more than the incarnation's protection against a process that slept all the while.
     let incarnation = before.and_then(|before| before.checked_add(1)).unwrap_or_else(wall_clock_ns);
-    file::replace(dir, FILE, &format!("{incarnation}\n"))?;
+    file::overwrite(dir, FILE, &format!("{incarnation:020}\n"))?;
     Ok(incarnation)
 }
 
