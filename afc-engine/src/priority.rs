@@ -18,7 +18,7 @@ mod digest;
 mod explanation;
 mod order;
 #[cfg(test)]
-mod tests;
+pub(crate) mod tests;
 
 use std::fmt;
 

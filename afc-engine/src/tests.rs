@@ -8,19 +8,38 @@
 //! | `scenarios` | one fault each on a simulated cluster |
 //! | `handover` | a service goes to the node that asks for it |
 //! | `lists` | what the lists, resources and the operator change |
-//! | `random` | many faults, thousands of seeds, and planted bugs |
-//! | `world` | the simulated cluster: clocks, network, power, and the checker that runs after every step |
-//! | `queue` | what is still to happen there |
-//! | `shape` | how such a cluster looks, and the bugs that can be planted in it |
-//! | `machine` | one machine: its clock, its process, its disk |
-//! | `kernel` | the machine's kernel, on the real `Holding` |
+//! | `random` | random plans, seed after seed, for as long as told |
+//! | `plan`, `fault`, `generate` | a run written down: cluster and faults; what can go wrong; plans from seeds |
+//! | `play`, `promise` | plays a plan; what must hold, and when |
+//! | `minimise` | makes a failing plan small |
+//! | `mutants` | planted bugs, which the simulation must find |
+//! | `growth` | what a cluster costs as it grows to a thousand nodes |
+//! | `world`, `queue` | the simulated cluster on one virtual clock, and what is still to happen there |
+//! | `shape`, `links` | how a cluster looks; what its network loses, delays, doubles and cuts |
+//! | `machine`, `process`, `kernel` | one machine; what its runtime does in one run; its kernel, on the real `Holding` |
+//! | `clock`, `disk` | its clock, which drifts, jumps and stands still; its disk, which fails |
+//! | `keeper`, `assessment` | its list keeper, and what lists are made from |
 
+mod assessment;
 mod bad_input;
+mod clock;
 mod conversation;
+mod disk;
+mod fault;
+mod generate;
+mod growth;
 mod handover;
+mod keeper;
 mod kernel;
+mod links;
 mod lists;
 mod machine;
+mod minimise;
+mod mutants;
+mod plan;
+mod play;
+mod process;
+mod promise;
 mod queue;
 mod random;
 mod scenarios;

@@ -14,6 +14,7 @@ use crate::{process, root_test};
 const EXAMPLES: &str = "\
 Examples:
   cargo xtask soak                             # all of them, an hour or so
+  cargo xtask soak engine --steps 100000000
   cargo xtask soak discovery                   # 100 changes while 30 % of the controllers' packets are lost
   cargo xtask soak repository --kills 10000
   cargo xtask soak faults --minutes 60
@@ -33,11 +34,17 @@ pub(crate) struct SoakArgs {
 /// What can be run for long.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Subcommand)]
 enum Campaign {
-    /// The fail-over engine's simulation: random faults against the promise, seed by seed
+    /// The fail-over engine's simulation: random faults against the promise and the lists, seed by seed
     Engine {
-        /// Simulated clusters
-        #[arg(long, default_value_t = 200_000)]
-        seeds: u64,
+        /// For how long
+        #[arg(long, default_value_t = 600)]
+        seconds: u64,
+        /// Or so many simulated clusters,
+        #[arg(long, conflicts_with = "seconds")]
+        seeds: Option<u64>,
+        /// or so many steps
+        #[arg(long, conflicts_with_all = ["seconds", "seeds"])]
+        steps: Option<u64>,
     },
     /// The model of the lease protocol: every state that can be reached, of the large models too
     Model,
@@ -83,17 +90,21 @@ impl Campaign {
     const ALL: [Self; 5] = [
         Self::Discovery { changes: 100 },
         Self::Repository { kills: 1000 },
-        Self::Engine { seeds: 200_000 },
+        Self::Engine { seconds: 600, seeds: None, steps: None },
         Self::Faults { minutes: 10 },
         Self::Model,
     ];
 
     fn test(self) -> LongTest {
         match self {
-            Self::Engine { seeds } => LongTest {
+            Self::Engine { seconds, seeds, steps } => LongTest {
                 name: "engine",
-                target: &["--lib", "tests::random"],
-                variable: ("AFC_SEEDS", seeds),
+                target: &["--lib", "tests::random::the_promise"],
+                variable: match (seeds, steps) {
+                    (Some(seeds), _) => ("AFC_SEEDS", seeds),
+                    (None, Some(steps)) => ("AFC_STEPS", steps),
+                    (None, None) => ("AFC_SECONDS", seconds),
+                },
                 user: User::Anybody,
             },
             Self::Model => LongTest {

@@ -1,7 +1,7 @@
 //! What lists promise: on random clusters, on the known story, at full size.
 
 mod bad_input;
-mod check;
+pub(crate) mod check;
 mod figures;
 mod oracle;
 mod properties;

@@ -59,7 +59,7 @@ fn what_is_lost_of_a_handover_costs_no_more_than_a_failover() {
             take(&mut world, 4, 0);
             // The TAKE is under way, the rest of the conversation is not heard on this way.
             world.run_for(MS / 10);
-            world.cut(from, to, true);
+            world.links.cut(World::place(from), World::place(to));
             world.run_for(3 * LEASE);
             assert!(world.server(0).is_some(), "seed {seed}: cut {from}->{to}\n{}", world.story());
             assert_eq!(world.broken, None, "seed {seed}");
@@ -90,7 +90,7 @@ fn nobody_hands_over_to_who_may_not_hold_it_and_the_asker_says_so() {
         let service = ServiceId(1000);
         let told = |(_, report): &(u64, Report)| *report == Report::NotHandedOver { service };
         assert!(world.machine(2).reports.iter().any(told), "seed {seed}");
-        assert_eq!((world.server(0), world.moves), (Some(1), 0), "seed {seed}");
+        assert_eq!((world.server(0), world.promise.moves), (Some(1), 0), "seed {seed}");
     }
 }
 

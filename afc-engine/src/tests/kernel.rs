@@ -11,7 +11,6 @@ use afc_ebpf::{
     wire::{Kind, SLOTS, flag},
 };
 
-use super::shape::Bug;
 use crate::{
     effect::Leases,
     event::Heard,
@@ -30,8 +29,10 @@ pub(super) struct Kernel {
     pub(super) services: Vec<Entry>,
     /// Places of the listing; a service's index.
     held: Vec<Option<usize>>,
-    pub(super) heard: Vec<Heard>,
-    pub(super) bug: Option<Bug>,
+    heard: Vec<Heard>,
+    /// Nodes heard since the agent looked last, each once.
+    news: Vec<usize>,
+    is_news: Vec<bool>,
 }
 
 /// One service's entries.
@@ -81,7 +82,8 @@ impl Kernel {
             services: services.iter().map(entry).collect(),
             held: Vec::new(),
             heard: (0..=nodes).map(heard).collect(),
-            bug: None,
+            news: Vec::new(),
+            is_news: vec![false; nodes + 1],
         }
     }
 
@@ -92,12 +94,38 @@ impl Kernel {
         (self.session != 0 && verdict == Verdict::Serve).then(|| entry.word.epoch())
     }
 
+    /// What was heard of a node since the agent looked last.
+    pub(super) fn next_heard(&mut self) -> Option<Heard> {
+        let node = self.news.pop()?;
+        self.is_news[node] = false;
+        Some(self.heard[node])
+    }
+
+    /// A new agent has looked at nothing yet.
+    pub(super) fn forget_looks(&mut self) {
+        for node in 1..self.heard.len() {
+            self.note_news(node);
+        }
+    }
+
+    fn note_news(&mut self, node: usize) {
+        if !std::mem::replace(&mut self.is_news[node], true) {
+            self.news.push(node);
+        }
+    }
+
+    /// The places of the services that are listed: none other can be held, or served.
+    pub(super) fn held(&self) -> impl Iterator<Item = usize> {
+        self.held.iter().flatten().copied()
+    }
+
     pub(super) fn receive(&mut self, message: &Message, now_ns: u64) -> Outcome {
         let mut outcome = Outcome::default();
         if self.session == 0 {
             return outcome;
         }
         self.heard[usize::from(message.from.0)].heard_ns = now_ns;
+        self.note_news(usize::from(message.from.0));
         match message.kind {
             Kind::Probe if message.flags & flag::TRIAL != 0 => outcome.to_agent = true,
             Kind::Probe => self.receive_probe(message, now_ns, &mut outcome),
@@ -136,13 +164,11 @@ impl Kernel {
     }
 
     fn apply_grant(&mut self, probe: &Message, slot: &Slot, now_ns: u64, outcome: &mut Outcome) {
-        let bug = self.bug;
         let Some(entry) = self.services.iter_mut().find(|entry| entry.id == slot.service) else {
             return;
         };
-        let echo_ns = if bug == Some(Bug::LeaseFromArrival) { now_ns } else { probe.echo_ns };
-        let word = if bug == Some(Bug::GrantOfAnyEpoch) { entry.holding.word } else { slot.word.0 };
-        match entry.holding.grant(word, probe.from.0, echo_ns, self.lease_ns, now_ns) {
+        let (word, voter) = (slot.word.0, probe.from.0);
+        match entry.holding.grant(word, voter, probe.echo_ns, self.lease_ns, now_ns) {
             Grant::Extended { lease_until_ns } => {
                 if entry.lease_until_ns <= now_ns && lease_until_ns > now_ns {
                     outcome.notices.push(Notice::Lease(slot.service));

@@ -96,9 +96,9 @@ fn a_drained_node_keeps_what_nobody_else_can_serve() {
         let mut servers = world.servers();
         servers.sort_unstable();
         assert_eq!(servers, [Some(1), Some(2), Some(3)], "seed {seed}");
-        let moves = world.moves;
+        let moves = world.promise.moves;
         world.run_for(100 * LEASE);
-        assert_eq!(world.moves, moves, "seed {seed}: moves on\n{}", world.story());
+        assert_eq!(world.promise.moves, moves, "seed {seed}: moves on\n{}", world.story());
         assert_eq!(world.broken, None, "seed {seed}");
     }
 }

@@ -1,238 +1,186 @@
-//! Random faults against the promise, thousands of seeds; and planted bugs, to show that this can fail.
+//! Random plans against the promise: many seeds on all cores, as long as told. A plan that fails is made small and printed
+//! as text that replays.
+//!
+//! | variable | |
+//! |---|---|
+//! | `AFC_SEED` | that seed alone |
+//! | `AFC_PLAN` | the plan in that file, with its story |
+//! | `AFC_SMALL=no` | a plan that fails is printed as it is, at once |
+//! | `AFC_FAMILY` | plans of that [`Family`] only |
+//! | `AFC_SEEDS`, `AFC_STEPS`, `AFC_SECONDS` | how long: the first that is set counts |
+
+use std::{
+    env,
+    str::FromStr,
+    sync::{
+        Mutex, PoisonError,
+        atomic::{AtomicU64, Ordering::Relaxed},
+    },
+    thread,
+    time::{Duration, Instant},
+};
 
 use super::{
-    shape::{Bug, INTERVAL, LEASE, MS, Network, Shape},
-    world::World,
-};
-use afc_ebpf::identity::{NodeId, ServiceId};
-
-use crate::{
-    Event, Role, Safety,
-    ranking::{Ranked, Ranking},
+    generate::{self, Family},
+    minimise::minimise,
+    plan::Plan,
+    play::{Outcome, play},
+    shape::MS,
 };
 
-/// Whether candidates claim only what is vacant, as the engine does, or whenever they like: safety must not
-/// rest on it.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Manners {
-    Polite,
-    Rude,
+/// Steps of the short form.
+const SHORT_STEPS: u64 = 12_000_000;
+/// How often a long run says how far it is.
+const PROGRESS: Duration = Duration::from_secs(5);
+
+/// When enough was played.
+#[derive(Clone, Copy, Debug)]
+enum Enough {
+    Seeds(u64),
+    Steps(u64),
+    Time(Duration),
 }
 
-fn shape(rng: &mut fastrand::Rng) -> Shape {
-    let members = rng.usize(3..=5);
-    let mut roles = vec![Role::Member; members];
-    roles.extend(std::iter::repeat_n(Role::Witness, rng.usize(0..=1)));
-    roles.extend(std::iter::repeat_n(Role::Gateway, rng.usize(0..=1)));
-    let services = (1..=rng.u16(1..=2))
-        .map(|home| {
-            let mut candidates: Vec<u16> = (1..=members as u16).filter(|node| *node != home).collect();
-            rng.shuffle(&mut candidates);
-            candidates.insert(0, home);
-            candidates
-        })
-        .collect();
-    Shape { roles, services, capacity: rng.u32(1..=2), preempt: rng.bool(), ..Shape::five() }
-}
-
-fn network(rng: &mut fastrand::Rng) -> Network {
-    match rng.u32(0..5) {
-        0 => Network::GOOD,
-        1 => Network { lost: 100, doubled: 50, ..Network::GOOD },
-        2 => Network { lost: 20, doubled: 20, held_up: 50, held_up_ns: 3 * LEASE, ..Network::GOOD },
-        _ => Network { lost: 50, jitter_ns: 2 * INTERVAL, ..Network::GOOD },
+impl Enough {
+    fn told() -> Self {
+        if let Some(seeds) = variable("AFC_SEEDS") {
+            return Self::Seeds(seeds);
+        }
+        if let Some(seconds) = variable("AFC_SECONDS") {
+            return Self::Time(Duration::from_secs(seconds));
+        }
+        Self::Steps(variable("AFC_STEPS").unwrap_or(SHORT_STEPS))
     }
 }
 
-/// Any order of any nodes, candidates or not: lists of different nodes may differ for a while.
-fn ranked(world: &mut World, service: usize) -> Event {
-    let mut nodes: Vec<u16> = (1..=world.machines.len() as u16 + 1).collect();
-    world.rng.shuffle(&mut nodes);
-    nodes.truncate(world.rng.usize(0..=nodes.len()));
-    let ranked = nodes.into_iter().map(|node| Ranked { node: NodeId(node), is_available: world.rng.bool() });
-    Event::Ranked { service: ServiceId(1000 + service as u32), ranking: Ranking::new(ranked) }
+fn variable<T: FromStr>(name: &str) -> Option<T> {
+    env::var(name).ok().and_then(|value| value.parse().ok())
 }
 
-/// One thing that goes wrong, or comes back: half of the time to a node that serves.
-fn fault(world: &mut World, manners: Manners) {
-    let nodes = world.machines.len() as u16;
-    let (any, other) = (world.rng.u16(1..=nodes), world.rng.u16(1..=nodes));
-    let service = world.rng.usize(0..world.services());
-    if manners == Manners::Rude && world.rng.bool() {
-        match world.rng.u32(0..3) {
-            0 => world.give_up(any, service),
-            1 => world.claim(world.server(service).unwrap_or(any), service),
-            _ => world.claim(any, service),
+/// The plan of a seed, in the family that was told or the one whose turn it is.
+fn plan(seed: u64) -> Plan {
+    generate::plan(variable("AFC_FAMILY").unwrap_or(Family::of(seed)), seed)
+}
+
+/// What all threads did together.
+struct Campaign {
+    enough: Enough,
+    started: Instant,
+    next_seed: AtomicU64,
+    steps: AtomicU64,
+    moves: AtomicU64,
+    shown: Mutex<Instant>,
+    failed: Mutex<Option<(u64, Outcome)>>,
+}
+
+impl Campaign {
+    fn new(enough: Enough) -> Self {
+        let started = Instant::now();
+        Self {
+            enough,
+            started,
+            next_seed: AtomicU64::new(0),
+            steps: AtomicU64::new(0),
+            moves: AtomicU64::new(0),
+            shown: Mutex::new(started),
+            failed: Mutex::new(None),
         }
+    }
+
+    /// Plays seed after seed until enough was played or one fails.
+    fn run(&self) {
+        loop {
+            let seed = self.next_seed.fetch_add(1, Relaxed);
+            let is_enough = match self.enough {
+                Enough::Seeds(seeds) => seed >= seeds,
+                Enough::Steps(steps) => self.steps.load(Relaxed) >= steps,
+                Enough::Time(time) => self.started.elapsed() >= time,
+            };
+            let mut failed = self.failed.lock().unwrap_or_else(PoisonError::into_inner);
+            if is_enough || failed.is_some() {
+                self.next_seed.fetch_sub(1, Relaxed);
+                return;
+            }
+            drop(failed);
+            let outcome = play(&plan(seed));
+            self.steps.fetch_add(outcome.steps, Relaxed);
+            self.moves.fetch_add(outcome.moves, Relaxed);
+            if outcome.breach.is_some() {
+                failed = self.failed.lock().unwrap_or_else(PoisonError::into_inner);
+                failed.get_or_insert((seed, outcome));
+                return;
+            }
+            self.show_progress();
+        }
+    }
+
+    fn show_progress(&self) {
+        let mut shown = self.shown.lock().unwrap_or_else(PoisonError::into_inner);
+        if shown.elapsed() >= PROGRESS {
+            *shown = Instant::now();
+            println!("{}", self.tally());
+        }
+    }
+
+    fn tally(&self) -> String {
+        let (seeds, steps) = (self.next_seed.load(Relaxed), self.steps.load(Relaxed));
+        let seconds = self.started.elapsed().as_secs_f64();
+        let moves = self.moves.load(Relaxed);
+        format!(
+            "seeds 0..{seeds}: {:.1} M steps, {moves} moves, {seconds:.1} s, {:.2} M steps a second",
+            steps as f64 / 1e6,
+            steps as f64 / 1e6 / seconds
+        )
+    }
+}
+
+/// Fails, with the plan made small, if it has a breach.
+fn report(plan: &Plan, outcome: &Outcome) {
+    let Some(breach) = &outcome.breach else { return };
+    let is_wanted = variable::<String>("AFC_SMALL").is_none_or(|wanted| wanted != "no");
+    let small = if is_wanted { minimise(plan, breach) } else { plan.clone() };
+    let told = play(&small);
+    let remark = format!("Found with seed {}: {:?}", plan.seed, told.breach);
+    println!("{}\nReplay with AFC_PLAN=file:\n{}", told.story, small.text(&remark));
+    panic!("{breach:?}, seed {}", plan.seed);
+}
+
+#[test]
+fn the_promise_and_the_lists_hold_under_random_faults() {
+    if let Some(file) = variable::<String>("AFC_PLAN") {
+        let text = std::fs::read_to_string(&file).expect("the plan can be read");
+        let outcome = play(&Plan::parse(&text).expect("a plan"));
+        println!("{}", outcome.story);
+        assert_eq!(outcome.breach, None, "{file}");
         return;
     }
-    let node = if world.rng.bool() { world.server(service).unwrap_or(any) } else { any };
-    let is_running = world.machine(node).engine.is_some();
-    match world.rng.u32(0..17) {
-        0 => world.cut(node, other, true),
-        1 => world.isolate(node),
-        2 | 3 => world.heal(),
-        4 | 5 => {
-            let for_ns = world.rng.u64(0..4 * LEASE);
-            world.pause(node, for_ns);
-        }
-        6 => world.kill(node),
-        7 => world.power_off(node),
-        8 if is_running => world.stop(node),
-        11 => {
-            world.kill(node);
-            world.start(node);
-        }
-        12 => {
-            world.power_off(node);
-            world.start(node);
-        }
-        9 if is_running => {
-            let session = world.rng.u64(1..);
-            world.doubt(node, session);
-        }
-        10 if is_running => {
-            let is_available = world.rng.bool();
-            world.event(node, Event::Available(is_available));
-        }
-        13 if is_running => {
-            let is_drained = world.rng.bool();
-            world.event(node, Event::Drained(is_drained));
-        }
-        14 if is_running => {
-            let ranked = ranked(world, service);
-            world.event(node, ranked);
-        }
-        15 if is_running => world.event(any, Event::Take { service: ServiceId(1000 + service as u32) }),
-        _ if !is_running => world.start(node),
-        _ => {}
+    if let Some(seed) = variable("AFC_SEED") {
+        let plan = self::plan(seed);
+        return report(&plan, &play(&plan));
     }
-}
-
-/// Starts a cluster and lets things go wrong.
-fn storm(shape: &Shape, seed: u64, manners: Manners, bug: Option<Bug>) -> World {
-    let mut world = World::new(shape, seed);
-    world.bug = bug;
-    for node in 1..=shape.roles.len() as u16 {
-        if world.rng.u32(0..10) > 0 {
-            world.start(node);
+    let campaign = Campaign::new(Enough::told());
+    let threads = thread::available_parallelism().map_or(1, usize::from);
+    thread::scope(|scope| {
+        for _ in 0..threads {
+            scope.spawn(|| campaign.run());
         }
-        let pause_ns = world.rng.u64(0..10 * MS);
-        world.run_for(pause_ns);
+    });
+    println!("{}", campaign.tally());
+    let failed = campaign.failed.lock().unwrap_or_else(PoisonError::into_inner).take();
+    if let Some((seed, outcome)) = failed {
+        report(&plan(seed), &outcome);
     }
-    let calm_ns = world.rng.u64(0..3 * LEASE);
-    world.run_for(calm_ns);
-    world.network = network(&mut world.rng);
-    world.late_ns = if world.rng.bool() { INTERVAL / 20 } else { 2 * INTERVAL };
-    for _ in 0..world.rng.u32(5..40) {
-        fault(&mut world, manners);
-        let next_ns = match world.rng.u32(0..3) {
-            0 => world.rng.u64(0..INTERVAL),
-            1 => world.rng.u64(0..3 * LEASE / 2),
-            _ => world.rng.u64(0..LEASE / 2),
-        };
-        world.run_for(next_ns);
-    }
-    world
-}
-
-/// Everything heals and everybody starts. Who is short of resources may stay so, and whatever the lists said, they go on.
-fn settle(world: &mut World) {
-    world.heal();
-    world.network = Network::GOOD;
-    world.late_ns = INTERVAL / 20;
-    for node in 1..=world.machines.len() as u16 {
-        if world.machine(node).engine.is_none() {
-            world.start(node);
-        }
-        world.pause(node, 0);
-        let is_available = world.rng.bool();
-        world.event(node, Event::Available(is_available));
-        world.event(node, Event::Drained(false));
-    }
-}
-
-/// "With a majority of members alive some node does", and then nothing moves any more.
-fn assert_served_again(world: &mut World, seed: u64) {
-    settle(world);
-    // The last resort of a service comes a lease for each voter later, and for each candidate before it.
-    world.run_for(20 * LEASE);
-    let moves = world.moves;
-    for _ in 0..8 {
-        world.run_for(LEASE / 8);
-        let is_served = world.servers().iter().all(Option::is_some);
-        assert!(is_served, "seed {seed}: not served again\n{}", world.story());
-    }
-    assert_eq!(world.moves, moves, "seed {seed}: moves on\n{}", world.story());
-}
-
-/// `AFC_SEED` runs one seed, `AFC_SEEDS` another number of them.
-fn seeds(count: u64) -> std::ops::Range<u64> {
-    let number = |name| std::env::var(name).ok().and_then(|number| number.parse().ok());
-    match number("AFC_SEED") {
-        Some(seed) => seed..seed + 1,
-        None => 0..number("AFC_SEEDS").unwrap_or(count),
-    }
+    let (seeds, moves) = (campaign.next_seed.load(Relaxed), campaign.moves.load(Relaxed));
+    assert!(seeds < 100 || moves > seeds, "the faults moved too little: {moves}");
 }
 
 #[test]
-fn at_most_one_node_serves_and_after_healing_one_does() {
-    let (mut moves, mut steps) = (0, 0);
-    let seeds = seeds(1500);
-    for seed in seeds.clone() {
-        let shape = shape(&mut fastrand::Rng::with_seed(seed));
-        let manners = if seed % 2 == 0 { Manners::Polite } else { Manners::Rude };
-        let mut world = storm(&shape, seed, manners, None);
-        if world.broken.is_none() {
-            assert_served_again(&mut world, seed);
-        }
-        assert_eq!(world.broken, None, "seed {seed}\n{}", world.story());
-        moves += world.moves;
-        steps += world.steps;
-    }
-    println!("{seeds:?}: {steps} steps, {moves} moves");
-    assert!(seeds.clone().count() < 100 || moves > seeds.end, "the faults moved too little: {moves}");
-}
-
-#[test]
-fn best_effort_serves_on_both_sides_of_a_cut_and_on_one_after_it() {
-    let shape = Shape {
-        roles: vec![Role::Member; 2],
-        services: vec![vec![1, 2]],
-        safety: Safety::BestEffort,
-        ..Shape::five()
-    };
-    for seed in seeds(20) {
-        let mut world = World::settled(&shape, seed);
-        assert_eq!(world.server(0), Some(1), "seed {seed}");
-        world.allows_two = true;
-        world.isolate(1);
-        world.run_for(4 * LEASE);
-        assert_eq!(world.all_servers(0), [1, 2], "seed {seed}");
-        world.heal();
-        world.run_for(300 * MS);
-        assert_eq!(world.all_servers(0), [2], "seed {seed}: the higher epoch stays");
-    }
-}
-
-#[test]
-fn the_simulation_finds_every_planted_bug() {
-    let bugs = [
-        Bug::NoQuarantine,
-        Bug::GuardBelowLease,
-        Bug::GuardWithoutMargin,
-        Bug::LeaseFromArrival,
-        Bug::GrantOfAnyEpoch,
-        Bug::ReleaseOfAnyEpoch,
-        Bug::FloorLost,
-        Bug::RecordsLost,
-        Bug::DropNotInTheKernel,
-    ];
-    for bug in bugs {
-        let mut tries = seeds(50_000);
-        let found =
-            tries.find(|seed| storm(&Shape::three(), *seed, Manners::Rude, Some(bug)).broken.is_some());
-        println!("{bug:?}: seed {found:?}");
-        assert!(found.is_some(), "{bug:?} was not found");
+fn a_seed_is_always_the_same_plan_with_the_same_outcome_and_its_text_replays_it() {
+    for seed in 0..40 {
+        let plan = self::plan(seed);
+        assert!(plan.faults.is_sorted_by_key(|fault| fault.at_ns) && plan.ends_ns < 10_000 * MS);
+        let read = Plan::parse(&plan.text("Any remark\nof two lines")).expect("its own text");
+        assert_eq!((&read, &read), (&plan, &self::plan(seed)), "seed {seed}");
+        assert_eq!(play(&plan), play(&read), "seed {seed}");
     }
 }

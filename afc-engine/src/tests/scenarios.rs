@@ -1,10 +1,11 @@
 //! What an operator would try: one fault each, and what must come of it.
 
 use super::{
+    fault::{What, Who},
     shape::{LEASE, MS, Shape},
     world::World,
 };
-use crate::{Role, Safety, effect::Report};
+use crate::{Event, Role, Safety, effect::Report};
 
 const SEEDS: std::ops::Range<u64> = 0..20;
 
@@ -19,7 +20,7 @@ fn a_cold_start_gives_every_home_its_service() {
         let world = World::settled(&Shape::five(), seed);
         assert_kept(&world, seed);
         assert_eq!(world.servers(), [Some(1), Some(2), Some(3)], "seed {seed}");
-        assert_eq!(world.moves, 0, "seed {seed}");
+        assert_eq!(world.promise.moves, 0, "seed {seed}");
     }
 }
 
@@ -55,10 +56,10 @@ fn a_one_way_cut_between_the_owner_and_one_backup_moves_nothing() {
     for (from, to) in [(1, 4), (4, 1)] {
         for seed in SEEDS {
             let mut world = World::settled(&Shape::five(), seed);
-            world.cut(from, to, true);
+            world.links.cut(World::place(from), World::place(to));
             world.run_for(20 * LEASE);
             assert_kept(&world, seed);
-            assert_eq!(world.moves, 0, "seed {seed}, cut from {from} to {to}");
+            assert_eq!(world.promise.moves, 0, "seed {seed}, cut from {from} to {to}");
             assert_eq!(world.servers(), [Some(1), Some(2), Some(3)], "seed {seed}");
         }
     }
@@ -69,7 +70,7 @@ fn a_backup_that_asks_in_vain_for_one_service_has_room_for_another() {
     for seed in SEEDS {
         let mut world = World::settled(&Shape::five(), seed);
         // It believes the second node to be dead, and the other voters do not.
-        world.cut(2, 4, true);
+        world.links.cut(World::place(2), World::place(4));
         world.run_for(20 * LEASE);
         world.power_off(1);
         let took = world.run_until(20 * LEASE, |world| world.server(0).is_some());
@@ -83,7 +84,7 @@ fn a_backup_that_asks_in_vain_for_one_service_has_room_for_another() {
 fn a_clean_stop_hands_over_without_waiting_for_a_guard() {
     for seed in SEEDS {
         let mut world = World::settled(&Shape::five(), seed);
-        world.stop(1);
+        world.event(1, Event::Stop);
         let took = world.run_until(20 * LEASE, |world| world.server(0) == Some(4));
         assert_kept(&world, seed);
         assert!(took.is_some_and(|took| took < 2 * MS), "seed {seed}: {took:?}");
@@ -106,7 +107,7 @@ fn an_agent_that_restarts_within_its_timeout_moves_nothing() {
         }
         assert_kept(&world, seed);
         assert_eq!(world.servers(), [Some(1), Some(2), Some(3)], "seed {seed}");
-        assert_eq!((world.moves, words(&world)), (0, before), "seed {seed}: not even an epoch");
+        assert_eq!((world.promise.moves, words(&world)), (0, before), "seed {seed}: not even an epoch");
     }
 }
 
@@ -132,7 +133,7 @@ fn a_candidate_that_was_paused_for_two_leases_suspects_nobody() {
         world.pause(4, 50 * MS);
         world.run_for(10 * LEASE);
         assert_kept(&world, seed);
-        assert_eq!(world.moves, 0, "seed {seed}");
+        assert_eq!(world.promise.moves, 0, "seed {seed}");
         let suspected = world.machine(4).engine.as_ref().unwrap().nodes().filter(|node| node.is_suspected);
         assert_eq!(suspected.count(), 0, "seed {seed}");
         let reports = &world.machine(4).reports;
@@ -145,7 +146,7 @@ fn an_isolated_owner_stops_within_its_lease_and_the_majority_goes_on() {
     for is_stopped in [false, true] {
         for seed in SEEDS {
             let mut world = World::settled(&Shape::five(), seed);
-            world.isolate(1);
+            world.links.isolate(World::place(1));
             if is_stopped {
                 world.pause(1, 10 * LEASE);
             }
@@ -155,7 +156,7 @@ fn an_isolated_owner_stops_within_its_lease_and_the_majority_goes_on() {
             assert_kept(&world, seed);
             assert_eq!(world.server(0), Some(4), "seed {seed}");
             assert!(took.unwrap() < 2 * LEASE, "seed {seed}: {took:?}");
-            world.heal();
+            world.links.heal();
             world.run_for(20 * LEASE);
             assert_kept(&world, seed);
             assert_eq!(world.server(0), Some(4), "seed {seed}");
@@ -204,7 +205,7 @@ fn two_members_and_a_witness_survive_the_loss_of_a_member_and_of_the_witness() {
         let mut world = World::settled(&shape, seed);
         world.power_off(3);
         world.run_for(4 * LEASE);
-        assert_eq!((world.server(0), world.moves), (Some(1), 0), "seed {seed}");
+        assert_eq!((world.server(0), world.promise.moves), (Some(1), 0), "seed {seed}");
         world.start(3);
         world.run_for(4 * LEASE);
         world.power_off(1);
@@ -238,9 +239,9 @@ fn a_node_holds_more_services_than_one_page_lists() {
         let mut world = World::settled(&shape, seed);
         // The kernel takes REPLYs only in the order of their probes, so a page that another overtakes is
         // lost.
-        world.network.jitter_ns = 0;
+        world.links.network.jitter_ns = 0;
         world.run_for(20 * LEASE);
-        assert_eq!((world.servers(), world.moves), (vec![Some(1); 6], 0), "seed {seed}");
+        assert_eq!((world.servers(), world.promise.moves), (vec![Some(1); 6], 0), "seed {seed}");
         world.power_off(1);
         world.run_for(3 * LEASE);
         assert_kept(&world, seed);
@@ -269,7 +270,7 @@ fn a_single_node_serves_alone() {
     for seed in SEEDS {
         let mut world = World::settled(&shape, seed);
         assert_eq!(world.server(0), Some(1), "seed {seed}");
-        world.stop(1);
+        world.event(1, Event::Stop);
         assert_eq!(world.server(0), None, "seed {seed}");
     }
 }
@@ -336,6 +337,48 @@ fn a_voter_that_lost_its_power_makes_the_owner_raise_its_epoch_without_a_gap() {
         }
         assert_kept(&world, seed);
         assert!(world.machine(1).kernel.services[0].word.epoch() > epoch, "seed {seed}");
-        assert_eq!(world.moves, 0, "seed {seed}");
+        assert_eq!(world.promise.moves, 0, "seed {seed}");
+    }
+}
+
+#[test]
+fn best_effort_serves_on_both_sides_of_a_cut_and_on_one_after_it() {
+    let roles = vec![Role::Member; 2];
+    let shape = Shape { roles, services: vec![vec![1, 2]], safety: Safety::BestEffort, ..Shape::five() };
+    let servers = |world: &World| -> Vec<u16> {
+        let machines = world.machines.iter();
+        let serving = machines.filter(|machine| machine.serves(0, world.now_ns).is_some());
+        serving.map(|machine| machine.id().0).collect()
+    };
+    for seed in SEEDS {
+        let mut world = World::settled(&shape, seed);
+        assert_eq!(world.server(0), Some(1), "seed {seed}");
+        world.promise.forgives_two = true;
+        world.links.isolate(World::place(1));
+        world.run_for(4 * LEASE);
+        assert_eq!(servers(&world), [1, 2], "seed {seed}");
+        world.links.heal();
+        world.run_for(300 * MS);
+        assert_eq!(servers(&world), [2], "seed {seed}: the higher epoch stays");
+    }
+}
+
+#[test]
+fn a_machine_whose_clock_stands_still_with_it_serves_beside_its_successor_for_one_lease_at_most() {
+    for seed in SEEDS {
+        let mut world = World::settled(&Shape::five(), seed);
+        world.promise.forgives_two = true;
+        world.suffer(Who::Node(1), &What::StandStill { for_ns: 4 * LEASE });
+        let both = |world: &World| {
+            let serves = |node| world.machine(node).serves(0, world.now_ns).is_some();
+            serves(1) && serves(4)
+        };
+        let step_ns = LEASE / 100;
+        let mut both_ns = 0;
+        for _ in 0..1000 {
+            world.run_for(step_ns);
+            both_ns += if both(&world) { step_ns } else { 0 };
+        }
+        assert!((1..=LEASE).contains(&both_ns), "seed {seed}: {both_ns} ns");
     }
 }

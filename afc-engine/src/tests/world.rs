@@ -1,45 +1,67 @@
-//! A cluster on one virtual clock: machines, a network that loses, delays, doubles, reorders and cuts, and a
-//! checker that looks at the promise after every step.
+//! A cluster on one virtual clock: machines, the links between them, and what is still to happen. After every step the
+//! [promise](super::promise) is looked at.
 
-use afc_ebpf::identity::{Epoch, NodeId, ServiceId};
+use std::{collections::BTreeMap, sync::Arc};
+
+use afc_ebpf::{
+    identity::{NodeId, ServiceId},
+    wire::Kind,
+};
 
 use super::{
-    machine::{Clock, Machine, Want},
+    clock::RATES,
+    keeper::Record,
+    links::Links,
+    machine::{Machine, Want},
+    process::ClockFirst,
+    promise::{Breach, Promise},
     queue::Queue,
-    shape::{Bug, MS, Network, Shape},
+    shape::{LEASE, MS, Shape},
 };
-use crate::{Engine, Event, Role, ServiceSetup, Setup, message::Message};
+use crate::{
+    Engine, Event, Role, Setup,
+    message::Message,
+    priority::{Digest, tests::check},
+};
+
+/// How often a list keeper looks at what wakes it by nothing else, and repeats what it knows to another node.
+const KEEP_NS: u64 = 2 * LEASE;
+
+/// One more than the highest number of a kind.
+const KINDS: usize = Kind::Transfer as usize + 1;
 
 enum What {
     Deliver(Message),
     Run(usize),
-    FloorWritten(usize, ServiceId, u32),
+    /// To the process of this incarnation.
+    FloorWritten(usize, u64, ServiceId, u32),
+    Start(usize),
+    Keep(usize),
+    Tell(usize, Arc<[Arc<Record>]>),
 }
 
 /// The simulated cluster.
 pub(super) struct World {
     pub(super) now_ns: u64,
     pub(super) machines: Vec<Machine>,
-    pub(super) network: Network,
-    /// `cut[from][to]`.
-    cut: Vec<Vec<bool>>,
+    pub(super) links: Links,
     queue: Queue<What>,
     /// World time of each machine's next planned run; later ones in the queue are void.
     planned: Vec<u64>,
+    /// The same for its list keeper.
+    kept: Vec<u64>,
     pub(super) rng: fastrand::Rng,
     /// Scheduling delay of a run, at most.
     pub(super) late_ns: u64,
-    highest_served: Vec<Epoch>,
-    last_server: Vec<NodeId>,
-    /// How often a service came to another node.
-    pub(super) moves: u64,
+    pub(super) promise: Promise,
     pub(super) steps: u64,
+    /// Messages of the engines and their kernels that were sent, by kind.
+    sent: [u64; KINDS],
     wants: Vec<Want>,
-    /// The promise is broken: how.
-    pub(super) broken: Option<String>,
-    pub(super) bug: Option<Bug>,
-    /// In best effort two owners are no breach.
-    pub(super) allows_two: bool,
+    keeps_lists: bool,
+    lists_of: BTreeMap<Digest, Digest>,
+    /// Something that must hold does not: how.
+    pub(super) broken: Option<Breach>,
 }
 
 impl World {
@@ -47,20 +69,7 @@ impl World {
         let mut rng = fastrand::Rng::with_seed(seed);
         let nodes: Vec<(NodeId, Role)> =
             shape.roles.iter().enumerate().map(|(place, role)| (NodeId(place as u16 + 1), *role)).collect();
-        let voters: Vec<NodeId> =
-            nodes.iter().filter(|(_, role)| *role != Role::Gateway).map(|(id, _)| *id).collect();
-        let services: Vec<ServiceSetup> = shape
-            .services
-            .iter()
-            .enumerate()
-            .map(|(place, candidates)| ServiceSetup {
-                id: ServiceId(1000 + place as u32),
-                home: NodeId(candidates[0]),
-                candidates: candidates.iter().map(|node| NodeId(*node)).collect(),
-                voters: voters.clone(),
-                preempt: shape.preempt,
-            })
-            .collect();
+        let services = shape.service_setups(&nodes);
         let machine = |(id, role): &(NodeId, Role)| {
             let setup = Setup {
                 node: *id,
@@ -75,46 +84,39 @@ impl World {
                 start_grace_ns: shape.start_grace_ns,
                 seed: rng.u64(..),
             };
-            let clock = Clock {
-                offset_ns: rng.u64(1..1_000_000_000_000),
-                per_mille: [1000, 1110, rng.u64(1000..=1110)][rng.usize(0..3)],
-                boot_ns: 0,
-            };
-            Machine::new(setup, clock)
+            let per_mille = [*RATES.start(), *RATES.end(), rng.u64(RATES)][rng.usize(0..3)];
+            Machine::new(setup, per_mille)
         };
         let machines: Vec<Machine> = nodes.iter().map(machine).collect();
         let count = machines.len();
         Self {
             now_ns: 0,
             machines,
-            network: Network::GOOD,
-            cut: vec![vec![false; count]; count],
+            links: Links::new(count),
             queue: Queue::new(),
             planned: vec![u64::MAX; count],
+            kept: vec![u64::MAX; count],
             rng,
             late_ns: 100_000,
-            highest_served: vec![Epoch::ZERO; services.len()],
-            last_server: vec![NodeId::NONE; services.len()],
-            moves: 0,
+            promise: Promise::new(services.len()),
             steps: 0,
+            sent: [0; KINDS],
             wants: Vec::new(),
+            keeps_lists: shape.keeps_lists,
+            lists_of: BTreeMap::new(),
             broken: None,
-            bug: None,
-            allows_two: false,
         }
     }
 
     /// A cluster whose machines have all started and, where a majority lives, whose services are served.
     pub(super) fn settled(shape: &Shape, seed: u64) -> Self {
         let mut world = Self::new(shape, seed);
-        for node in 1..=shape.roles.len() as u16 {
-            world.start(node);
-        }
+        world.start_all();
         world.run_for(150 * MS);
         world
     }
 
-    fn place(node: u16) -> usize {
+    pub(super) fn place(node: u16) -> usize {
         usize::from(node) - 1
     }
 
@@ -126,109 +128,34 @@ impl World {
         self.machine(node).engine.as_ref().expect("the agent runs")
     }
 
-    /// Powers a machine on if need be, and starts its agent.
-    pub(super) fn start(&mut self, node: u16) {
-        let place = Self::place(node);
-        let session = self.rng.u64(1..);
-        let machine = &mut self.machines[place];
-        machine.bug = self.bug;
-        if !machine.is_powered {
-            machine.clock.boot_ns = self.now_ns;
-            machine.clock.offset_ns = self.rng.u64(1..1_000_000_000_000);
-        }
-        machine.start(session, self.now_ns, &mut self.wants);
-        self.settle(place);
-    }
-
-    pub(super) fn power_off(&mut self, node: u16) {
-        self.machines[Self::place(node)].power_off();
-    }
-
-    pub(super) fn kill(&mut self, node: u16) {
-        self.machines[Self::place(node)].kill();
-    }
-
-    pub(super) fn pause(&mut self, node: u16, for_ns: u64) {
-        let place = Self::place(node);
-        self.machines[place].paused_until_ns = self.now_ns + for_ns;
-        self.plan(place, self.now_ns + for_ns);
-    }
-
-    pub(super) fn stop(&mut self, node: u16) {
-        self.event(node, Event::Stop);
-    }
-
-    pub(super) fn event(&mut self, node: u16, event: Event) {
-        let place = Self::place(node);
-        self.machines[place].hand_in(event, self.now_ns, &mut self.wants);
-        self.settle(place);
-    }
-
-    /// The runtime finds its machine in doubt: it zeroes the kernel's leases itself, then tells the engine.
-    pub(super) fn doubt(&mut self, node: u16, session: u64) {
-        self.machines[Self::place(node)].renew_session(session);
-        self.event(node, Event::Doubt { session });
-    }
-
-    /// A node claims although nothing is vacant.
-    pub(super) fn claim(&mut self, node: u16, service: usize) {
-        let place = Self::place(node);
-        self.machines[place].claim(service, self.now_ns, &mut self.wants);
-        self.settle(place);
-    }
-
-    /// A node drops and releases what it holds.
-    pub(super) fn give_up(&mut self, node: u16, service: usize) {
-        let place = Self::place(node);
-        self.machines[place].give_up(service, self.now_ns, &mut self.wants);
-        self.settle(place);
-    }
-
-    pub(super) fn cut(&mut self, from: u16, to: u16, is_cut: bool) {
-        self.cut[Self::place(from)][Self::place(to)] = is_cut;
-    }
-
-    pub(super) fn isolate(&mut self, node: u16) {
-        for other in 1..=self.machines.len() as u16 {
-            self.cut(node, other, true);
-            self.cut(other, node, true);
-        }
-    }
-
-    pub(super) fn heal(&mut self) {
-        for row in &mut self.cut {
-            row.fill(false);
-        }
-    }
-
     /// Who serves a service now.
     pub(super) fn server(&self, service: usize) -> Option<u16> {
-        self.all_servers(service).first().copied()
+        self.machines.iter().find(|machine| machine.serves(service, self.now_ns).is_some()).map(|m| m.id().0)
     }
 
-    pub(super) fn all_servers(&self, service: usize) -> Vec<u16> {
-        let now_ns = |machine: &Machine| machine.clock.at(self.now_ns);
-        let serves = |machine: &&Machine| machine.kernel.serves(service, now_ns(machine)).is_some();
-        self.machines.iter().filter(serves).map(|machine| machine.id().0).collect()
+    /// How many messages of a kind were sent.
+    pub(super) fn sent(&self, kind: Kind) -> u64 {
+        self.sent[kind as usize]
+    }
+
+    pub(super) fn keeps_lists(&self) -> bool {
+        self.keeps_lists
     }
 
     pub(super) fn services(&self) -> usize {
-        self.highest_served.len()
+        self.machines[0].setup.services.len()
     }
 
     pub(super) fn servers(&self) -> Vec<Option<u16>> {
-        (0..self.highest_served.len()).map(|service| self.server(service)).collect()
+        (0..self.services()).map(|service| self.server(service)).collect()
     }
 
-    /// What the machines reported, in the order of time, for a failing seed.
+    /// What the machines reported, in the order of time, for a failing plan.
     pub(super) fn story(&self) -> String {
         let told = |machine: &Machine| {
             let id = machine.id().0;
-            machine
-                .reports
-                .iter()
-                .map(move |(at_ns, report)| (*at_ns, id, format!("{report:?}")))
-                .collect::<Vec<_>>()
+            let line = move |(at_ns, report): &(u64, _)| (*at_ns, id, format!("{report:?}"));
+            machine.reports.iter().map(line).collect::<Vec<_>>()
         };
         let mut lines: Vec<(u64, u16, String)> = self.machines.iter().flat_map(told).collect();
         lines.sort();
@@ -239,9 +166,12 @@ impl World {
     }
 
     pub(super) fn run_for(&mut self, for_ns: u64) {
-        let end_ns = self.now_ns + for_ns;
+        self.run_to(self.now_ns + for_ns);
+    }
+
+    pub(super) fn run_to(&mut self, end_ns: u64) {
         while self.broken.is_none() && self.step(end_ns) {}
-        self.now_ns = end_ns;
+        self.now_ns = self.now_ns.max(end_ns);
     }
 
     /// Runs until a condition holds; after how long it did.
@@ -263,34 +193,133 @@ impl World {
         };
         self.now_ns = at_ns;
         self.steps += 1;
-        let place = match what {
+        match what {
             What::Deliver(message) => {
                 let place = Self::place(message.to.0);
                 self.machines[place].receive(&message, at_ns, &mut self.wants);
-                place
+                self.settle(place);
             }
-            What::Run(place) => {
-                if self.planned[place] != at_ns {
-                    return true;
-                }
+            What::Run(place) if self.planned[place] == at_ns => {
                 self.planned[place] = u64::MAX;
                 if self.machines[place].runs(at_ns) {
-                    let clock_first = self.rng.bool();
+                    let clock_first = if self.rng.bool() { ClockFirst::Yes } else { ClockFirst::No };
                     self.machines[place].run(clock_first, at_ns, &mut self.wants);
                 }
-                place
+                self.settle(place);
             }
-            What::FloorWritten(place, service, counter) => {
-                if self.machines[place].engine.is_some() {
-                    self.machines[place].floor_written(service, counter);
-                    let event = Event::FloorReserved { service, counter };
-                    self.machines[place].hand_in(event, at_ns, &mut self.wants);
+            What::Run(_) => {}
+            What::FloorWritten(place, incarnation, service, counter) => {
+                self.floor_written((place, incarnation), service, counter);
+            }
+            What::Start(place) => self.start(place as u16 + 1),
+            What::Keep(place) if self.kept[place] == at_ns => self.keep(place),
+            What::Keep(_) => {}
+            What::Tell(place, records) => {
+                if self.machines[place].runs(at_ns) && self.machines[place].keeper.hear(&records) {
+                    self.plan_keep(place, at_ns + MS / 10);
                 }
-                place
             }
-        };
-        self.settle(place);
+        }
         true
+    }
+
+    /// Powers a machine on if need be, and starts its agent. One that is asleep starts it when it wakes up.
+    pub(super) fn start(&mut self, node: u16) {
+        let place = Self::place(node);
+        let (session, shows_ns) = (self.rng.u64(1..), self.rng.u64(1..1_000_000_000_000));
+        let machine = &mut self.machines[place];
+        if machine.engine.is_some() {
+            return;
+        }
+        if self.now_ns < machine.asleep_until_ns {
+            return self.queue.push(machine.asleep_until_ns, What::Start(place));
+        }
+        if !machine.is_powered {
+            machine.clock.boot(shows_ns, self.now_ns);
+        }
+        machine.start(session, self.now_ns, &mut self.wants);
+        self.settle(place);
+        if self.keeps_lists {
+            self.plan_keep(place, self.now_ns + MS);
+        }
+    }
+
+    /// The process runs as soon as it can.
+    pub(super) fn wake(&mut self, node: u16) {
+        let place = Self::place(node);
+        if self.machines[place].runs(self.now_ns) && !self.machines[place].is_slow(self.now_ns) {
+            self.machines[place].run(ClockFirst::No, self.now_ns, &mut self.wants);
+        }
+        self.settle(place);
+    }
+
+    /// Something of a machine's engine is forced.
+    pub(super) fn force(&mut self, node: u16, what: impl FnOnce(&mut Machine, u64, &mut Vec<Want>)) {
+        let place = Self::place(node);
+        what(&mut self.machines[place], self.now_ns, &mut self.wants);
+        self.settle(place);
+    }
+
+    fn floor_written(&mut self, (place, incarnation): (usize, u64), service: ServiceId, counter: u32) {
+        let machine = &mut self.machines[place];
+        // Who asked for it is gone, and what became of it was decided then.
+        if machine.incarnation != incarnation || machine.engine.is_none() {
+            return;
+        }
+        if self.now_ns < machine.disk.fails_until_ns() {
+            let again = What::FloorWritten(place, incarnation, service, counter);
+            return self.queue.push(self.now_ns + LEASE, again);
+        }
+        machine.disk.finish(service, counter);
+        machine.order(Event::FloorReserved { service, counter });
+        self.wake(place as u16 + 1);
+    }
+
+    /// The list keeper looks around.
+    fn keep(&mut self, place: usize) {
+        self.kept[place] = u64::MAX;
+        let now_ns = self.now_ns;
+        let machine = &mut self.machines[place];
+        let Some(engine) = &machine.engine else { return };
+        self.queue.push(now_ns + KEEP_NS, What::Keep(place));
+        self.kept[place] = now_ns + KEEP_NS;
+        if !machine.runs(now_ns) {
+            return;
+        }
+        let look = machine.keeper.look(engine, &machine.setup, machine.clock.at(now_ns));
+        for order in look.orders {
+            machine.order(order);
+        }
+        if look.has_made {
+            self.check_lists(place);
+        }
+        let others: Vec<usize> = (0..self.machines.len()).filter(|other| *other != place).collect();
+        if let Some(record) = look.told {
+            for other in &others {
+                self.tell(place, *other, vec![Arc::clone(&record)].into());
+            }
+        }
+        if let Some(other) = self.rng.choice(&others) {
+            self.tell(place, *other, self.machines[place].keeper.records().into());
+        }
+        self.wake(place as u16 + 1);
+    }
+
+    fn tell(&mut self, from: usize, to: usize, records: Arc<[Arc<Record>]>) {
+        for at_ns in self.links.carry(from, to, self.now_ns, &mut self.rng).into_iter().flatten() {
+            self.queue.push(at_ns, What::Tell(to, Arc::clone(&records)));
+        }
+    }
+
+    fn check_lists(&mut self, place: usize) {
+        let node = self.machines[place].id().0;
+        let Some((inputs, lists)) = &self.machines[place].keeper.made else { return };
+        if let Err(why) = check::all(inputs, lists) {
+            self.broken.get_or_insert(Breach::BadLists { node, why });
+        }
+        if *self.lists_of.entry(lists.inputs_digest).or_insert(lists.digest) != lists.digest {
+            self.broken.get_or_insert(Breach::ListsDiffer { node });
+        }
     }
 
     /// After a machine did something: its wishes, its next run, and the promise.
@@ -300,73 +329,53 @@ impl World {
             match want {
                 Want::Send(message) => self.send(message),
                 Want::WriteFloor(service, counter) => {
-                    let took_ns = self.rng.u64(MS / 10..2 * MS);
-                    self.queue.push(self.now_ns + took_ns, What::FloorWritten(place, service, counter));
+                    let done_ns = self.now_ns + self.rng.u64(MS / 10..2 * MS);
+                    let incarnation = self.machines[place].incarnation;
+                    self.queue.push(done_ns, What::FloorWritten(place, incarnation, service, counter));
                 }
+                Want::Start => {
+                    let at_ns = self.now_ns + self.rng.u64(MS..2 * LEASE);
+                    self.queue.push(at_ns, What::Start(place));
+                }
+                Want::Look if self.keeps_lists => self.plan_keep(place, self.now_ns + MS / 10),
+                Want::Look => {}
             }
         }
         self.wants = wants;
-        let machine = &self.machines[place];
-        if let Some(due_ns) = machine.engine.as_ref().and_then(|engine| engine.poll_timeout()) {
-            let due_ns = machine.clock.world(due_ns).max(self.now_ns).max(machine.paused_until_ns);
-            if self.planned[place] > due_ns + self.late_ns || self.planned[place] <= self.now_ns {
-                let late_ns = self.rng.u64(0..=self.late_ns);
-                self.plan(place, due_ns + late_ns);
-            }
+        self.plan_run(place);
+        if self.broken.is_none() {
+            self.broken = self.promise.look(&self.machines, place, self.now_ns).err();
         }
-        self.check();
     }
 
-    fn plan(&mut self, place: usize, at_ns: u64) {
-        self.planned[place] = at_ns;
-        self.queue.push(at_ns, What::Run(place));
+    fn plan_run(&mut self, place: usize) {
+        let machine = &self.machines[place];
+        let Some(due_ns) = machine.due_ns else { return };
+        let mut due_ns = machine.clock.world(due_ns).max(self.now_ns);
+        if machine.has_waiting() {
+            due_ns = self.now_ns;
+        }
+        due_ns = due_ns.max(machine.wakes_ns());
+        let late_ns = if machine.is_slow(due_ns) { machine.late_ns } else { self.late_ns };
+        if self.planned[place] > due_ns + late_ns || self.planned[place] <= self.now_ns {
+            let at_ns = due_ns + self.rng.u64(0..=late_ns);
+            self.planned[place] = at_ns;
+            self.queue.push(at_ns, What::Run(place));
+        }
+    }
+
+    fn plan_keep(&mut self, place: usize, at_ns: u64) {
+        if at_ns < self.kept[place] {
+            self.kept[place] = at_ns;
+            self.queue.push(at_ns, What::Keep(place));
+        }
     }
 
     fn send(&mut self, message: Message) {
+        self.sent[message.kind as usize] += 1;
         let (from, to) = (Self::place(message.from.0), Self::place(message.to.0));
-        if self.cut[from][to] || self.rng.u32(0..1000) < self.network.lost {
-            return;
-        }
-        let copies = if self.rng.u32(0..1000) < self.network.doubled { 2 } else { 1 };
-        for _ in 0..copies {
-            let mut delay_ns = self.network.delay_ns + self.rng.u64(0..=self.network.jitter_ns);
-            if self.rng.u32(0..1000) < self.network.held_up {
-                delay_ns += self.rng.u64(0..=self.network.held_up_ns);
-            }
-            self.queue.push(self.now_ns + delay_ns, What::Deliver(message));
-        }
-    }
-
-    /// "At most one node serves a service at any instant", and epochs served never go back.
-    fn check(&mut self) {
-        if self.broken.is_some() || self.allows_two {
-            return;
-        }
-        for service in 0..self.highest_served.len() {
-            let mut server: Option<NodeId> = None;
-            for machine in &self.machines {
-                let Some(epoch) = machine.kernel.serves(service, machine.clock.at(self.now_ns)) else {
-                    continue;
-                };
-                let now_ms = self.now_ns as f64 / MS as f64;
-                if let Some(other) = server {
-                    self.broken =
-                        Some(format!("at {now_ms:.3} ms {} and {} serve {service}", other.0, machine.id().0));
-                    return;
-                }
-                server = Some(machine.id());
-                if epoch < self.highest_served[service] {
-                    let highest = self.highest_served[service];
-                    self.broken =
-                        Some(format!("at {now_ms:.3} ms {service} goes back from {highest:?} to {epoch:?}"));
-                    return;
-                }
-                self.highest_served[service] = epoch;
-            }
-            if let Some(server) = server.filter(|server| self.last_server[service] != *server) {
-                self.moves += u64::from(self.last_server[service].is_some());
-                self.last_server[service] = server;
-            }
+        for at_ns in self.links.carry(from, to, self.now_ns, &mut self.rng).into_iter().flatten() {
+            self.queue.push(at_ns, What::Deliver(message));
         }
     }
 }

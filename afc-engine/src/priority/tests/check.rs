@@ -8,10 +8,10 @@ use super::{super::*, random::Changed};
 use crate::availability::UnavailableReason;
 
 /// A breach, in words.
-pub(super) type Verdict = Result<(), String>;
+pub(crate) type Verdict = Result<(), String>;
 
 /// Everything that must hold of one set of lists.
-pub(super) fn all(inputs: &Inputs, lists: &Lists) -> Verdict {
+pub(crate) fn all(inputs: &Inputs, lists: &Lists) -> Verdict {
     complete(inputs, lists)?;
     available_first(lists)?;
     no_needless_sharing(inputs, lists)
