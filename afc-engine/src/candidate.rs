@@ -2,7 +2,7 @@
 //!
 //! Nothing here is needed for safety: whoever claims too early is refused.
 
-use afc_ebpf::wire::flag;
+use afc_ebpf::{identity::NodeId, wire::flag};
 
 use super::{
     Engine,
@@ -86,16 +86,32 @@ impl Engine {
 
     /// The first candidate claims at once, each further one waits a lease more; one that is short of resources, or
     /// drained, comes when all others had their turn: "with a majority of members alive some node does".
+    ///
+    /// Who serves fewer of others comes first: the lists spread what may fail, and two services that did fail, and had
+    /// one backup in common, must not both go there "while another is free".
     fn due_ns(&self, at: ServiceAt, now_ns: u64) -> u64 {
         let service = &self.services[at];
-        let ahead = service.ranking.as_slice().iter().take_while(|other| other.node != self.me);
+        let candidates = service.ranking.as_slice();
         let leases = if self.stands_back(at) {
-            LAST_RESORT_LEASES + ahead.count()
+            LAST_RESORT_LEASES + candidates.iter().take_while(|other| other.node != self.me).count()
         } else {
-            ahead.filter(|other| self.may_claim(at, **other)).count()
+            let turn = |(place, candidate): (usize, &Ranked)| (self.burden(at, candidate.node), place);
+            let mine =
+                candidates.iter().enumerate().find(|(_, candidate)| candidate.node == self.me).map(turn);
+            let others = candidates.iter().enumerate().filter(|(_, other)| other.node != self.me);
+            others.filter(|other| Some(turn(*other)) < mine && self.may_claim(at, *other.1)).count()
         };
         let wait_ns = self.timing.lease_ns.saturating_mul(leases as u64);
         service.vacant_since_ns.unwrap_or(now_ns).saturating_add(wait_ns).max(service.not_before_ns)
+    }
+
+    /// Services of others that a node holds, as far as this node heard; a home comes first for its own, whatever it serves.
+    fn burden(&self, at: ServiceAt, node: NodeId) -> usize {
+        if node == self.services[at].home {
+            return 0;
+        }
+        let held = self.services.iter().filter(|(_, service)| service.holder.owner() == node);
+        held.filter(|(_, service)| service.home != node).count()
     }
 
     /// Whether this node leaves a service to whoever else may come. Being short of resources makes it a bad backup; it is
@@ -195,8 +211,12 @@ impl Engine {
                 continue;
             }
             self.services[at].trial = None;
-            let may_claim = self.vacancy(at, now_ns).is_some() && self.has_room(at);
-            if cause == Cause::RaiseEpoch || may_claim {
+            // What it took over while it asked may leave no room, or make it another's turn.
+            let may_claim = || {
+                let is_its_turn = now_ns >= self.due_ns(at, now_ns);
+                self.vacancy(at, now_ns).is_some() && is_its_turn && self.has_room(at)
+            };
+            if cause == Cause::RaiseEpoch || may_claim() {
                 self.claim(at, cause, now_ns);
             }
         }

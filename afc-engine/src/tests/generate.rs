@@ -62,8 +62,9 @@ pub(super) fn plan(family: Family, seed: u64) -> Plan {
         is_rude: matches!(family, Family::Rude | Family::Tight),
         ends_ns: draft.now_ns,
         finale: match family {
-            Family::Polite | Family::Rude | Family::Listed => Finale::Settle,
+            Family::Polite | Family::Rude => Finale::Settle,
             Family::Tight => Finale::None,
+            Family::Listed => Finale::DoubleFailure,
         },
         faults: draft.faults,
         shape: draft.shape,

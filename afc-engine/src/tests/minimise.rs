@@ -80,9 +80,8 @@ impl Search {
             }
             size /= 2;
         }
-        if let Some(last) = self.best.faults.last().map(|fault| fault.at_ns) {
-            self.try_change(|plan| plan.ends_ns = last);
-        }
+        let last = self.best.faults.last().map_or(0, |fault| fault.at_ns);
+        self.try_change(|plan| plan.ends_ns = last);
     }
 
     /// Nodes go from the highest number down, with all that names them.

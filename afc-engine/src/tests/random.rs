@@ -10,7 +10,8 @@
 //! | `AFC_SEEDS`, `AFC_STEPS`, `AFC_SECONDS` | how long: the first that is set counts |
 
 use std::{
-    env,
+    env, fs,
+    path::Path,
     str::FromStr,
     sync::{
         Mutex, PoisonError,
@@ -182,5 +183,19 @@ fn a_seed_is_always_the_same_plan_with_the_same_outcome_and_its_text_replays_it(
         let read = Plan::parse(&plan.text("Any remark\nof two lines")).expect("its own text");
         assert_eq!((&read, &read), (&plan, &self::plan(seed)), "seed {seed}");
         assert_eq!(play(&plan), play(&read), "seed {seed}");
+    }
+}
+
+/// Plans that once failed, each made small when it was found.
+#[test]
+fn every_plan_that_once_failed_passes() {
+    let directory = Path::new(env!("CARGO_MANIFEST_DIR")).join("src/tests/plans");
+    let files: Vec<_> =
+        fs::read_dir(directory).expect("the plans").map(|file| file.expect("a plan").path()).collect();
+    assert!(!files.is_empty());
+    for file in files {
+        let plan = Plan::parse(&fs::read_to_string(&file).expect("text")).expect("a plan");
+        let outcome = play(&plan);
+        assert_eq!(outcome.breach, None, "{}\n{}", file.display(), outcome.story);
     }
 }

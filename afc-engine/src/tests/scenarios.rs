@@ -245,7 +245,10 @@ fn a_node_holds_more_services_than_one_page_lists() {
         world.power_off(1);
         world.run_for(3 * LEASE);
         assert_kept(&world, seed);
-        assert_eq!(world.servers(), [Some(2); 6], "seed {seed}");
+        let mut servers = world.servers();
+        servers.sort_unstable();
+        let both = [[Some(2); 3], [Some(3); 3]].concat();
+        assert_eq!(servers, both, "seed {seed}: they share what one node left");
     }
 }
 

@@ -22,7 +22,7 @@ pub(super) struct Edit {
 }
 
 /// All of them, in the order of lease-model.md as far as it names them.
-pub(super) const MUTANTS: [Mutant; 15] = [
+pub(super) const MUTANTS: [Mutant; 16] = [
     Mutant {
         name: "no quarantine",
         family: Family::Tight,
@@ -157,6 +157,15 @@ pub(super) const MUTANTS: [Mutant; 15] = [
             file: "afc-engine/src/candidate.rs",
             from: "self.held_away + asked.count() < self.capacity",
             to: "true",
+        }],
+    },
+    Mutant {
+        name: "who serves others already comes as early as who serves none",
+        family: Family::Listed,
+        edits: &[Edit {
+            file: "afc-engine/src/candidate.rs",
+            from: "self.burden(at, candidate.node)",
+            to: "0",
         }],
     },
     Mutant {
