@@ -131,7 +131,7 @@ impl Engine {
 
     /// "A backup that serves is N, until its capacity allows more." The own service does not count; nor does what is only
     /// asked for, perhaps in vain and for long.
-    fn has_room(&self, at: ServiceAt) -> bool {
+    pub(super) fn has_room(&self, at: ServiceAt) -> bool {
         let is_home = self.services[at].home == self.me;
         self.held < HELD_MAX && (is_home || self.held_away < self.capacity)
     }

@@ -59,7 +59,11 @@ impl Engine {
     fn may_take(&self, at: ServiceAt, now_ns: u64) -> bool {
         let service = &self.services[at];
         let has_owner = service.owner.owner().is_some() && service.owner.owner() != self.me;
-        has_owner && service.holding.is_none() && self.is_candidate(at) && !self.is_in_quarantine(now_ns)
+        has_owner
+            && service.holding.is_none()
+            && self.is_candidate(at)
+            && self.has_room(at)
+            && !self.is_in_quarantine(now_ns)
     }
 
     /// "o, with R left on its lease, drops the holding, sets its own record to (c, e, now + G), and answers HANDOVER, once;
@@ -201,7 +205,8 @@ impl Engine {
             guard_ns: self.timing.guard_ns,
         };
         let taken = record::taken(self.services[at].record, standing, slot.word, self.me, now_ns);
-        let Some((epoch, record)) = taken else {
+        // Capacity is a limit for what is asked for, too; a failure may have used it up since.
+        let Some((epoch, record)) = taken.filter(|_| self.has_room(at)) else {
             self.report(Report::NotHandedOver { service: slot.service });
             return;
         };

@@ -180,6 +180,9 @@ impl Draft {
                 _ => self.add(Who::Node(any), What::Claim { service }),
             };
         }
+        if self.rng.u32(0..16) == 0 {
+            return self.add(Who::Node(any), What::Take { service });
+        }
         // Whoever was struck is struck again, now and then: what is half-way through is where rules matter.
         let who = match self.rng.u32(0..8) {
             0 => self.last,
