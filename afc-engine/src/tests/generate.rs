@@ -19,6 +19,8 @@ pub(super) enum Family {
     Rude,
     /// Rude ones, three nodes and one service: where a broken rule shows soonest. Nothing is healed in the end.
     Tight,
+    /// The same, with services that are asked for all the time.
+    Moving,
     /// Every node keeps the lists; more nodes, more services, and two failures at once in the end.
     Listed,
 }
@@ -30,6 +32,7 @@ impl Family {
             0 => Self::Listed,
             1 | 2 => Self::Polite,
             3 => Self::Rude,
+            4 => Self::Moving,
             _ => Self::Tight,
         }
     }
@@ -39,7 +42,7 @@ impl FromStr for Family {
     type Err = ();
 
     fn from_str(name: &str) -> Result<Self, ()> {
-        let families = [Self::Polite, Self::Rude, Self::Tight, Self::Listed];
+        let families = [Self::Polite, Self::Rude, Self::Tight, Self::Moving, Self::Listed];
         families.into_iter().find(|family| format!("{family:?}") == name).ok_or(())
     }
 }
@@ -49,7 +52,7 @@ pub(super) fn plan(family: Family, seed: u64) -> Plan {
     let mut rng = fastrand::Rng::with_seed(seed);
     let shape = match family {
         Family::Polite | Family::Rude => small_shape(&mut rng),
-        Family::Tight => tight_shape(&mut rng),
+        Family::Tight | Family::Moving => tight_shape(&mut rng),
         Family::Listed => listed_shape(&mut rng),
     };
     let mut draft =
@@ -59,11 +62,11 @@ pub(super) fn plan(family: Family, seed: u64) -> Plan {
     Plan {
         seed,
         late_ns: if draft.rng.bool() { INTERVAL / 20 } else { 2 * INTERVAL },
-        is_rude: matches!(family, Family::Rude | Family::Tight),
+        is_rude: matches!(family, Family::Rude | Family::Tight | Family::Moving),
         ends_ns: draft.now_ns,
         finale: match family {
             Family::Polite | Family::Rude => Finale::Settle,
-            Family::Tight => Finale::None,
+            Family::Tight | Family::Moving => Finale::None,
             Family::Listed => Finale::DoubleFailure,
         },
         faults: draft.faults,
@@ -143,7 +146,7 @@ impl Draft {
     fn storm(&mut self) {
         let network = network(&mut self.rng);
         self.add(Who::Node(1), What::Network(network));
-        let strikes = if self.family == Family::Tight { 10..80 } else { 5..40 };
+        let strikes = if matches!(self.family, Family::Tight | Family::Moving) { 10..80 } else { 5..40 };
         for _ in 0..self.rng.u32(strikes) {
             self.strike();
             // Two at once, now and then: to two nodes that serve, more often than not.
@@ -173,14 +176,20 @@ impl Draft {
             return self.strike_half_way(any);
         }
         let server = Who::ServerOf(service, any);
-        if matches!(self.family, Family::Rude | Family::Tight) && self.rng.bool() {
+        let rude_of_four = match self.family {
+            Family::Rude | Family::Tight => 2,
+            Family::Moving => 1,
+            Family::Polite | Family::Listed => 0,
+        };
+        if self.rng.u32(0..4) < rude_of_four {
             return match self.rng.u32(0..3) {
                 0 => self.add(Who::Node(any), What::GiveUp { service }),
                 1 => self.add(server, What::Claim { service }),
                 _ => self.add(Who::Node(any), What::Claim { service }),
             };
         }
-        if self.rng.u32(0..16) == 0 {
+        let one_in = if self.family == Family::Moving { 3 } else { 16 };
+        if self.rng.u32(0..one_in) == 0 {
             return self.add(Who::Node(any), What::Take { service });
         }
         // Whoever was struck is struck again, now and then: what is half-way through is where rules matter.

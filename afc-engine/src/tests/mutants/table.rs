@@ -22,7 +22,7 @@ pub(super) struct Edit {
 }
 
 /// All of them, in the order of lease-model.md as far as it names them.
-pub(super) const MUTANTS: [Mutant; 16] = [
+pub(super) const MUTANTS: [Mutant; 19] = [
     Mutant {
         name: "no quarantine",
         family: Family::Tight,
@@ -122,7 +122,7 @@ pub(super) const MUTANTS: [Mutant; 16] = [
         edits: &[
             Edit {
                 file: "afc-engine/src/holder.rs",
-                from: "self.outbox.push(Effect::Drop { service: id })",
+                from: "self.outbox.push(Effect::Drop { service: self.services.key(at) })",
                 to: "()",
             },
             Edit {
@@ -151,11 +151,38 @@ pub(super) const MUTANTS: [Mutant; 16] = [
         }],
     },
     Mutant {
+        name: "an owner that hands over leaves its own record free",
+        family: Family::Moving,
+        edits: &[Edit {
+            file: "afc-engine/src/handover.rs",
+            from: "self.set_record(at, handed)",
+            to: "self.set_record(at, record::released(handed))",
+        }],
+    },
+    Mutant {
+        name: "the window of a HANDOVER counts from its arrival",
+        family: Family::Moving,
+        edits: &[Edit {
+            file: "afc-engine/src/handover.rs",
+            from: "window_until_ns(message.echo_ns, message.remaining_ns.min(self.timing.lease_ns))",
+            to: "window_until_ns(now_ns, message.remaining_ns.min(self.timing.lease_ns))",
+        }],
+    },
+    Mutant {
+        name: "a TRANSFER ends the guard",
+        family: Family::Moving,
+        edits: &[Edit {
+            file: "afc-engine/src/record.rs",
+            from: "Record { word: handed.epoch().owned_by(to).0, ..record }",
+            to: "Record { word: handed.epoch().owned_by(to).0, guard_until_ns: 0, ..record }",
+        }],
+    },
+    Mutant {
         name: "capacity is no limit",
         family: Family::Listed,
         edits: &[Edit {
             file: "afc-engine/src/candidate.rs",
-            from: "self.held_away + asked.count() < self.capacity",
+            from: "self.held_away < self.capacity",
             to: "true",
         }],
     },
