@@ -134,6 +134,8 @@ impl Engine {
     /// Its first effects must be done before the kernel answers probes under `setup.session`.
     pub fn new(setup: Setup, restored: Restored, now_ns: u64) -> Self {
         let setup = setup.normalised();
+        let held_by =
+            |node| setup.services.iter().filter(|service| service.candidates.contains(&node)).count();
         let mut engine = Self {
             me: setup.node,
             role: setup.role,
@@ -159,7 +161,9 @@ impl Engine {
             held: 0,
             held_away: 0,
             reconsider: false,
-            nodes: Table::new(setup.nodes.iter().map(|(id, role)| (*id, Node::new(*role))).collect()),
+            nodes: Table::new(
+                setup.nodes.iter().map(|(id, role)| (*id, Node::new(*role, held_by(*id)))).collect(),
+            ),
             services: Table::new(
                 setup.services.into_iter().map(|service| (service.id, Service::new(service))).collect(),
             ),
@@ -269,7 +273,7 @@ impl Engine {
         self.next_probes_ns = now_ns;
         self.probe_rounds = 0;
         for node in self.nodes.rows_mut() {
-            *node = Node::new(node.role);
+            node.forget();
         }
         self.enter_quarantine(now_ns);
     }

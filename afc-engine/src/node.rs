@@ -13,7 +13,7 @@ use super::{
 };
 
 /// Pages that a holder can list.
-pub(super) const PAGES_MAX: usize = MAX_HELD as usize / SLOTS;
+const PAGES_MAX: usize = MAX_HELD as usize / SLOTS;
 
 /// One node.
 #[derive(Clone, Debug)]
@@ -57,7 +57,20 @@ pub(super) enum Rate {
 }
 
 impl Node {
-    pub(super) fn new(role: Role) -> Self {
+    /// A node that may hold so many services, and so lists as many at most: in a large cluster each node holds few of all.
+    pub(super) fn new(role: Role, services: usize) -> Self {
+        let pages = services.div_ceil(SLOTS).clamp(1, PAGES_MAX);
+        Self::with_grants(role, vec![Grants::default(); pages])
+    }
+
+    /// Nothing is known of it any more.
+    pub(super) fn forget(&mut self) {
+        let mut grants = std::mem::take(&mut self.grants);
+        grants.fill(Grants::default());
+        *self = Self::with_grants(self.role, grants);
+    }
+
+    fn with_grants(role: Role, grants: Vec<Grants>) -> Self {
         Self {
             role,
             liveness: Liveness::new(),
@@ -65,7 +78,7 @@ impl Node {
             flags: 0,
             flags_sent_ns: 0,
             pages: 1,
-            grants: vec![Grants::default(); PAGES_MAX],
+            grants,
             rate: Rate::Never,
             rate_before: Rate::Never,
         }

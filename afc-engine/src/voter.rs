@@ -13,7 +13,7 @@ use super::{
     Effect, Engine,
     effect::DropCause,
     message::{Message, Refusal, Slot, Slots},
-    node::{Grants, PAGES_MAX},
+    node::Grants,
     record::{self, Ask, Decision, OwnHolding, Standing},
     table::{NodeAt, ServiceAt},
 };
@@ -23,7 +23,7 @@ impl Engine {
     /// request to renew." The grants wait for the next PROBE, once.
     pub(super) fn handle_reply(&mut self, from: NodeAt, message: &Message, now_ns: u64) {
         let page = usize::from(message.page);
-        if page >= PAGES_MAX || message.session == 0 {
+        if page >= self.nodes[from].grants.len() || message.session == 0 {
             self.counters.malformed += 1;
             return;
         }
@@ -39,7 +39,7 @@ impl Engine {
             node.liveness.restarted(now_ns);
         }
         let more = message.flags & flag::MORE != 0;
-        node.pages = if more { node.pages.max((page + 2).min(PAGES_MAX)) } else { page + 1 };
+        node.pages = if more { node.pages.max((page + 2).min(node.grants.len())) } else { page + 1 };
         self.note_unlisted(message);
 
         let mut grants = Grants { echo_ns: message.sent_ns, slots: Slots::new() };
