@@ -11,7 +11,7 @@ use super::{
     message::{Message, Slot, Slots},
     record,
     service::{Burst, Stage},
-    table::ServiceAt,
+    table::{NodeAt, ServiceAt},
 };
 
 /// Waits between gratuitous ARPs: at once, +10 ms, +100 ms, +1 s.
@@ -24,6 +24,8 @@ const ANNOUNCE_EVERY: u64 = 40;
 const ANNOUNCE_MIN_NS: u64 = 100_000_000;
 /// and never further apart.
 const ANNOUNCE_MAX_NS: u64 = 1_000_000_000;
+/// Nodes that one of the later ANNOUNCEs goes to, by turns: what a steady owner sends does not grow with the cluster.
+const ANNOUNCE_NODES: usize = 32;
 
 impl Engine {
     pub(super) fn start_announcing(&mut self, at: ServiceAt, now_ns: u64) {
@@ -48,11 +50,22 @@ impl Engine {
         let wait_ns = ANNOUNCE_WAITS
             .get(usize::from(holding.announce.sent))
             .map_or(every_ns, |intervals| interval_ns.saturating_mul(*intervals));
+        let is_first = usize::from(holding.announce.sent) <= ANNOUNCE_WAITS.len();
         holding.announce.sent = holding.announce.sent.saturating_add(1);
         holding.announce.next_ns = Some(now_ns.saturating_add(wait_ns));
         // An owner without a live lease serves nobody, so it calls no traffic.
-        if needs_no_grants || now_ns < holding.until_ns {
+        if !needs_no_grants && now_ns >= holding.until_ns {
+            return;
+        }
+        if is_first {
             self.send_to_all(Kind::Announce, slots);
+            return;
+        }
+        let turn = holding.announce_turn;
+        holding.announce_turn = turn.wrapping_add(ANNOUNCE_NODES);
+        let nodes = self.nodes.iter().count();
+        for at in self.nodes.places().cycle().skip(turn % nodes).take(nodes.min(ANNOUNCE_NODES)) {
+            self.send_to(at, Kind::Announce, slots);
         }
     }
 
@@ -83,11 +96,15 @@ impl Engine {
 
     fn send_to_all(&mut self, kind: Kind, slots: Slots) {
         for at in self.nodes.places() {
-            let to = self.nodes.key(at);
-            if to != self.me {
-                let message = Message { slots, ..self.message(kind, to) };
-                self.outbox.send(message);
-            }
+            self.send_to(at, kind, slots);
+        }
+    }
+
+    fn send_to(&mut self, at: NodeAt, kind: Kind, slots: Slots) {
+        let to = self.nodes.key(at);
+        if to != self.me {
+            let message = Message { slots, ..self.message(kind, to) };
+            self.outbox.send(message);
         }
     }
 

@@ -70,6 +70,8 @@ pub(super) struct Holding {
     pub(super) resend_ns: u64,
     /// The next ANNOUNCE: when, and how many were sent.
     pub(super) announce: Burst,
+    /// Whose turn it is to hear a later one: counts nodes.
+    pub(super) announce_turn: usize,
     /// The next gratuitous ARP: when, and how many were sent.
     pub(super) arp: Burst,
     /// Two announcers are acted on once a lease,
@@ -110,6 +112,7 @@ impl Holding {
             refused: Voters::default(),
             resend_ns: now_ns.saturating_add(interval_ns),
             announce: Burst::default(),
+            announce_turn: 0,
             arp: Burst::default(),
             contested_ns: 0,
             raise_after_ns: 0,

@@ -42,7 +42,7 @@ impl<K: Copy + Ord, V> Table<K, V> {
     }
 
     /// Every place, in the order of the keys.
-    pub(super) fn places(&self) -> impl Iterator<Item = At<K>> + use<K, V> {
+    pub(super) fn places(&self) -> impl Iterator<Item = At<K>> + Clone + use<K, V> {
         (0..self.rows.len()).map(|place| At(place, PhantomData))
     }
 
