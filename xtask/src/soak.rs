@@ -46,6 +46,12 @@ enum Campaign {
         #[arg(long, conflicts_with_all = ["seconds", "seeds"])]
         steps: Option<u64>,
     },
+    /// The engine's simulation of a large cluster: traffic a node and fail-over time against its size
+    Growth {
+        /// Nodes of the largest cluster
+        #[arg(long, default_value_t = 1000)]
+        nodes: u64,
+    },
     /// The model of the lease protocol: every state that can be reached, of the large models too
     Model,
     /// The local repository: killed at random instants under load, then opened again
@@ -87,7 +93,8 @@ enum User {
 
 impl Campaign {
     /// In the order in which they run: the shorter ones first.
-    const ALL: [Self; 5] = [
+    const ALL: [Self; 6] = [
+        Self::Growth { nodes: 1000 },
         Self::Discovery { changes: 100 },
         Self::Repository { kills: 1000 },
         Self::Engine { seconds: 600, seeds: None, steps: None },
@@ -105,6 +112,12 @@ impl Campaign {
                     (None, Some(steps)) => ("AFC_STEPS", steps),
                     (None, None) => ("AFC_SECONDS", seconds),
                 },
+                user: User::Anybody,
+            },
+            Self::Growth { nodes } => LongTest {
+                name: "growth",
+                target: &["--lib", "tests::growth"],
+                variable: ("AFC_NODES", nodes),
                 user: User::Anybody,
             },
             Self::Model => LongTest {

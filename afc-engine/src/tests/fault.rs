@@ -113,16 +113,10 @@ impl World {
             What::Start => self.start(node),
             What::StartAll => self.start_all(),
             What::Kill => self.kill(node),
-            What::Restart => {
-                self.kill(node);
-                self.start(node);
-            }
+            What::Restart => self.restart(node),
             What::Crash { after } => self.change(node, |machine| machine.dies_after = Some(*after)),
             What::PowerOff => self.power_off(node),
-            What::PowerCycle => {
-                self.power_off(node);
-                self.start(node);
-            }
+            What::PowerCycle => self.power_cycle(node),
             What::Stop => self.event(node, Event::Stop),
             What::Pause { for_ns } => self.pause(node, *for_ns),
             What::Slow { late_ns, for_ns } => {
@@ -185,6 +179,16 @@ impl World {
 
     pub(super) fn kill(&mut self, node: u16) {
         self.change(node, Machine::kill);
+    }
+
+    fn restart(&mut self, node: u16) {
+        self.kill(node);
+        self.start(node);
+    }
+
+    fn power_cycle(&mut self, node: u16) {
+        self.power_off(node);
+        self.start(node);
     }
 
     pub(super) fn power_off(&mut self, node: u16) {
