@@ -26,7 +26,9 @@ impl Engine {
     /// The runtime is ready to serve.
     pub(super) fn start_take(&mut self, at: ServiceAt, now_ns: u64) {
         let until_ns = now_ns.saturating_add(self.timing.lease_ns.saturating_mul(ASK_LEASES));
-        self.services[at].take = Some(Take { since_ns: now_ns, next_ns: now_ns, until_ns });
+        // Asked again, an answer that is on its way still counts.
+        let since_ns = self.services[at].take.map_or(now_ns, |take| take.since_ns);
+        self.services[at].take = Some(Take { since_ns, next_ns: now_ns, until_ns });
         self.tick_take(at, now_ns);
     }
 
@@ -63,6 +65,7 @@ impl Engine {
             && service.holding.is_none()
             && self.is_candidate(at)
             && self.has_room(at)
+            && !self.is_drained
             && !self.is_in_quarantine(now_ns)
     }
 
@@ -83,6 +86,7 @@ impl Engine {
             return;
         }
         let Some((next, remaining_ns)) = self.can_hand_over(at, message.from, now_ns) else {
+            self.counters.stale += 1;
             return;
         };
         self.let_go(at, now_ns);
@@ -106,14 +110,20 @@ impl Engine {
         });
     }
 
-    /// The word that the taker will hold, and R, if this node owns the service with enough of its lease left.
-    fn can_hand_over(&self, at: ServiceAt, to: NodeId, now_ns: u64) -> Option<(OwnerWord, u64)> {
+    /// The word that the taker will hold, and R, if this node owns the service with enough of its lease left. An epoch without
+    /// a hop left is raised first.
+    fn can_hand_over(&mut self, at: ServiceAt, to: NodeId, now_ns: u64) -> Option<(OwnerWord, u64)> {
         let service = &self.services[at];
         let holding = service.holding.filter(|holding| {
             holding.stage == Stage::Owner && !holding.awaits_grants() && service.ranking.contains(to)
         })?;
         let remaining_ns = holding.until_ns.saturating_sub(now_ns).min(self.timing.lease_ns);
-        let next = holding.epoch.next_hop()?.owned_by(to);
+        let Some(next) = holding.epoch.next_hop().map(|epoch| epoch.owned_by(to)) else {
+            if service.trial.is_none() {
+                self.start_trial(at, Cause::RaiseEpoch, now_ns);
+            }
+            return None;
+        };
         // The taker must have its majority before the window ends. It asks again, and a renewal is on its way.
         (remaining_ns >= self.timing.lease_ns / 4).then_some((next, remaining_ns))
     }
@@ -147,7 +157,8 @@ impl Engine {
             self.counters.malformed += 1;
             return;
         };
-        if handed.word.owner() != message.from || handed.service != next.service {
+        let is_next = handed.word.epoch().next_hop() == Some(next.word.epoch());
+        if handed.word.owner() != message.from || handed.service != next.service || !is_next {
             self.counters.malformed += 1;
             return;
         }
@@ -168,8 +179,8 @@ impl Engine {
         if service.holder == handed.word {
             service.holder = next.word;
             service.unlisted = 0;
-            // The HANDOVER is on its way to this node; without it, it claims.
-            service.not_before_ns = now_ns.saturating_add(self.timing.interval_ns);
+            // The HANDOVER is on its way to the taker; without it, it claims.
+            service.not_before_ns = service.not_before_ns.max(now_ns.saturating_add(self.timing.interval_ns));
         }
     }
 
@@ -227,6 +238,8 @@ impl Engine {
         service.holder = epoch.owned_by(self.me);
         service.trial = None;
         service.vacant_since_ns = None;
+        // It was asked for: its home does not take it back at once.
+        service.handed_back_ns = Some(now_ns);
         self.count_held();
         self.outbox.push(Effect::Hold { service: id, epoch, leases: Leases::HandedOver { until_ns } });
         self.send_claim(at, 0);

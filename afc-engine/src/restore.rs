@@ -86,11 +86,18 @@ impl Engine {
             return;
         };
         let me = self.me;
-        self.quarantine_until_ns = self.quarantine_until_ns.max(record::quarantine_until_ns(adopted.record));
         let word = OwnerWord(adopted.record.word);
+        // Nobody is guarded for longer, and no quarantine lasts longer: a process that died between two words of a record
+        // may have left the guard of its own holding, which has no end.
+        let longest_ns = now_ns.saturating_add(self.timing.guard_ns);
+        let quarantine_ns = record::quarantine_until_ns(adopted.record).min(longest_ns);
+        self.quarantine_until_ns = self.quarantine_until_ns.max(quarantine_ns);
         let service = &mut self.services[at];
         // Its floor is exact: the disk's would refuse the owners that this node renewed until now.
         service.record = adopted.record;
+        if word.owner() != me {
+            service.record.guard_until_ns = adopted.record.guard_until_ns.min(longest_ns);
+        }
         service.holder = word;
         service.owner = adopted.owner;
         for word in [OwnerWord(adopted.record.floor), word, adopted.owner, adopted.holding] {
@@ -98,8 +105,8 @@ impl Engine {
         }
         let adoption = record::adoption(adopted.record, adopted.holding, me);
         let (Adoption::Hold(epoch) | Adoption::Release(epoch)) = adoption else {
-            // The drop comes before every record.
             self.outbox.push(Effect::Drop { service: adopted.service });
+            self.disown(at);
             return;
         };
         let is_owner = adopted.owner == epoch.owned_by(me);
@@ -108,6 +115,7 @@ impl Engine {
             stage: if is_owner { Stage::Owner } else { Stage::Tentative },
             // Protected until the kernel says otherwise.
             looked_ns: 0,
+            window_until_ns: adopted.window_until_ns,
             ..Holding::claimed(epoch, now_ns, 0)
         });
         service.holder = epoch.owned_by(me);

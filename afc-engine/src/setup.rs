@@ -143,6 +143,9 @@ pub struct Adopted {
     pub record: Record,
     /// The epoch still held, [`OwnerWord::NONE`] if none is.
     pub holding: OwnerWord,
+    /// Until when the owner before lets this node hold, ns; 0 if it was not handed over.
+    #[serde(default)]
+    pub window_until_ns: u64,
     /// The owner word that traffic follows.
     pub owner: OwnerWord,
 }

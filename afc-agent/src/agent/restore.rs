@@ -22,6 +22,7 @@ pub(super) fn adopted(config: &Config, maps: &FastMaps, floors: &Floors) -> Resu
             service: service.id,
             record: maps.record(index),
             holding: OwnerWord(holding.word),
+            window_until_ns: holding.window_until_ns,
             owner,
         });
     }

@@ -49,6 +49,7 @@ fn voter() -> Engine {
         service: S,
         record: record::forgotten(Epoch::ZERO, 0),
         holding: OwnerWord::NONE,
+        window_until_ns: 0,
         owner: OwnerWord::NONE,
     };
     let floor = Floor { service: S, epoch: Epoch::ZERO, reserved: 1000 };
@@ -217,7 +218,8 @@ fn a_node_that_starts_anew_neither_grants_nor_claims_for_the_guard() {
 fn an_agent_that_adopts_in_quarantine_stays_in_it() {
     let first = Engine::new(setup(&[ME, OWNER, OTHER]), Restored::default(), START);
     let record = first.services().next().unwrap().record;
-    let adopted = Adopted { service: S, record, holding: OwnerWord::NONE, owner: OwnerWord::NONE };
+    let adopted =
+        Adopted { service: S, record, holding: OwnerWord::NONE, window_until_ns: 0, owner: OwnerWord::NONE };
     let restored = Restored { floors: Vec::new(), adopted: Some(vec![adopted]) };
     let second = Engine::new(setup(&[ME, OWNER, OTHER]), restored, START + LEASE / 5);
     assert_eq!(second.quarantine_until_ns(), START + guard_ns(LEASE));

@@ -206,6 +206,7 @@ impl Machine {
                 service: entry.id,
                 record: entry.record,
                 holding: OwnerWord(entry.holding.word),
+                window_until_ns: entry.holding.window_until_ns,
                 owner: entry.word,
             })
             .collect()
