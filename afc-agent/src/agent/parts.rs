@@ -5,6 +5,7 @@ use std::net::Ipv4Addr;
 use afc_ebpf::{
     identity::{NodeId, ServiceId},
     layout::{Peer, Settings, role},
+    lease::MAX_VOTERS,
     siphash::Key,
 };
 use afc_engine::{ServiceSetup, Setup};
@@ -94,6 +95,15 @@ fn agreement(config: &Config) -> blake3::Hash {
     for node in &config.nodes {
         hasher.update(&node.id.0.to_be_bytes()).update(&[wire_role(node.role)]);
     }
+    // With more, who votes for a service depends on its backups and on names.
+    if config.nodes.iter().filter(|node| node.role.votes()).count() > MAX_VOTERS {
+        for service in &config.services {
+            hasher.update(&service.id.0.to_be_bytes());
+            for voter in &service.voters {
+                hasher.update(&voter.0.to_be_bytes());
+            }
+        }
+    }
     hasher.finalize()
 }
 
@@ -170,6 +180,7 @@ pub(super) fn places(config: &Config) -> Vec<Place> {
         service: service.id,
         others: others(config, service),
         addresses: service.addresses.iter().map(|virtual_ip| virtual_ip.address).collect(),
+        unsent_floor: None,
     };
     config.services.iter().map(place).collect()
 }
@@ -226,6 +237,20 @@ mod tests {
         for (one, other) in [("interval = \"5ms\"", "interval = \"2ms\""), ("capacity = 1", "capacity = 2")] {
             assert_eq!(agreement(&config(&EXAMPLE.replacen(one, other, 1))), agreed, "{other}");
         }
+    }
+
+    #[test]
+    fn with_more_nodes_than_can_vote_for_one_service_its_voters_are_agreed_on_too() {
+        let nodes: String = (6..=9)
+            .map(|id| format!("\n[[nodes]]\nname = \"n{id}\"\nid = {id}\naddress = \"10.0.0.{id}\"\n"))
+            .collect();
+        let (large, other) = (format!("{EXAMPLE}{nodes}"), r#"backups = ["n4", "n6"]"#);
+        let backups = r#"backups = ["n4", "n5"]"#;
+        assert!(EXAMPLE.contains(backups));
+        assert_ne!(agreement(&config(&large)), agreement(&config(&large.replacen(backups, other, 1))));
+        let reversed = r#"backups = ["n5", "n4"]"#;
+        let small = agreement(&config(EXAMPLE));
+        assert_eq!(small, agreement(&config(&EXAMPLE.replacen(backups, reversed, 1))));
     }
 
     #[test]

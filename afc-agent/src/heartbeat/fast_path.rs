@@ -43,6 +43,8 @@ pub struct Place {
     pub others: Vec<NodeId>,
     /// Its virtual IPs.
     pub addresses: Vec<Ipv4Addr>,
+    /// A floor to be made safe that found no room among the notices yet.
+    pub unsent_floor: Option<u32>,
 }
 
 /// A node as the fast path needs it.
@@ -170,6 +172,7 @@ impl FastPath {
         self.hear_kernel()?;
         round.is_stopped |= self.hear_orders()?;
         self.observe()?;
+        self.send_floors();
         round.is_stopped |= self.handle(Event::Tick)?;
         self.socket.flush();
         self.next_wake(round, now)

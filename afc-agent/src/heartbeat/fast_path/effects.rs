@@ -40,7 +40,9 @@ impl FastPath {
                     self.maps.set_record(index, record);
                 }
                 Effect::ReserveFloor { service, counter } => {
-                    self.tell(Notice::ReserveFloor { service, counter })
+                    let index = self.index(service)?;
+                    self.places[index as usize].unsent_floor = Some(counter);
+                    self.send_floors();
                 }
                 Effect::GratuitousArp { service } => self.send_gratuitous(service)?,
                 Effect::Report(report) => {
@@ -89,6 +91,18 @@ impl FastPath {
             }
         }
         Ok(())
+    }
+
+    /// Asks for what the engine asks for once only: until there is room for it.
+    pub(super) fn send_floors(&mut self) {
+        for place in &mut self.places {
+            let Some(counter) = place.unsent_floor else {
+                continue;
+            };
+            if self.notices.put(Notice::ReserveFloor { service: place.service, counter }).is_ok() {
+                place.unsent_floor = None;
+            }
+        }
     }
 
     /// Tells the slow path, or counts that it could not.
