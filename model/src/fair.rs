@@ -1,6 +1,6 @@
 //! What a fair world makes of a state: from every state that can be reached, a connected majority must come to serve.
 //!
-//! In a fair world nothing more goes wrong. The agents of a majority live, hear each other at once, and have manners: who
+//! In a fair world nothing more goes wrong, and what is still under way is lost. The agents of a majority live, hear each other at once, and have manners: who
 //! holds a live lease refuses others, who lapsed gives up, a candidate asks before it claims. What is outside of that
 //! majority is as bad as can be: no agent, but a kernel that goes on asking those of the majority that it still reaches.
 
@@ -49,7 +49,7 @@ impl State {
         for place in shape.nodes().iter() {
             match (world.majority.contains(place), state.nodes[place].agent) {
                 (true, None) => state.adopt(place, shape),
-                (true, Some(agent)) => state.nodes[place].agent = Some(Agent { asked: None, ..agent }),
+                (true, Some(agent)) => state.nodes[place].agent = Some(Agent { has_asked: false, ..agent }),
                 (false, _) => state.nodes[place].agent = None,
             }
         }

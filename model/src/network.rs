@@ -1,10 +1,11 @@
 //! What was sent. A message stays here for good and can arrive at any time, any number of times, or never.
 //!
-//! Times in a message are ages by the clock that stamped them, in ticks; at [`Network::cap`] they are too old to matter.
+//! Times in a message are ages by the clock that stamped them, in ticks; at a lease they are too old for anything to
+//! depend on how old they are.
 
 use afc_ebpf::identity::{Epoch, OwnerWord};
 
-use crate::shape::{Nodes, place};
+use crate::shape::{Nodes, place_of};
 
 /// One message, or many of one kind that differ in age only.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -38,6 +39,8 @@ pub enum Message {
         by: u8,
         /// In which session.
         session: u8,
+        /// Which of its agents.
+        life: u8,
         /// How long ago, by its clock.
         age: u8,
     },
@@ -47,6 +50,8 @@ pub enum Message {
         to: u8,
         /// For which session.
         session: u8,
+        /// For which of its agents.
+        life: u8,
         /// What was held.
         word: u64,
         /// How long ago the taker asked, by its clock.
@@ -86,7 +91,7 @@ impl Ask {
 
     /// The place of the holder.
     pub fn by(&self) -> usize {
-        place(self.owner_word().owner()).expect("a holder asks")
+        place_of(self.owner_word().owner()).expect("a holder asks")
     }
 
     /// The same without its ages.
@@ -96,7 +101,7 @@ impl Ask {
     }
 }
 
-/// Everything that was sent, in order.
+/// Everything that was sent, sorted.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Hash)]
 pub struct Network {
     sent: Vec<Message>,

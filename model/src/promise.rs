@@ -29,9 +29,12 @@ pub fn has_guarded_leases(shape: &Shape, state: &State) -> bool {
     shape.generations.len() > 1
         || servers(shape, state).iter().all(|server| {
             let node = &state.nodes[server];
+            // Its own vote.
+            let own = node.record;
+            let is_own = own.owner_word().owner() == crate::shape::node(server) && own.is_guarded();
             let others = node.voters(shape).iter().filter(|voter| *voter != server);
             let guards = others.filter(|voter| is_guarding(state, *voter, server)).count();
-            guards >= node.voters(shape).len() / 2
+            is_own && guards >= node.voters(shape).len() / 2
         })
 }
 

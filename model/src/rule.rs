@@ -83,3 +83,47 @@ pub enum Rule {
     /// "A holding without a majority for L is dropped by the kernel, for good."
     KernelLapses,
 }
+
+impl Rule {
+    /// Every rule.
+    pub const ALL: [Self; 38] = [
+        Self::Quarantine,
+        Self::FullQuarantine,
+        Self::GuardCoversLease,
+        Self::GuardMargin,
+        Self::EchoedClock,
+        Self::ReleaseExact,
+        Self::NeverAgain,
+        Self::DropBeforeVote,
+        Self::OwnRecord,
+        Self::RecordedEpoch,
+        Self::Floor,
+        Self::FloorSurvives,
+        Self::GrantMatchesEpoch,
+        Self::FreshLeases,
+        Self::Majority,
+        Self::KernelFirst,
+        Self::RecordFirst,
+        Self::RecordsAdopted,
+        Self::RaiseMajority,
+        Self::HandoverDrops,
+        Self::HandoverRecords,
+        Self::HandoverGuard,
+        Self::WindowFromAsk,
+        Self::WindowMargin,
+        Self::HandoverOnce,
+        Self::HandoverSession,
+        Self::HandoverAnswers,
+        Self::HandoverEpoch,
+        Self::TakeAboveFloor,
+        Self::TransferExact,
+        Self::TransferKeepsGuard,
+        Self::OneGeneration,
+        Self::LeaseCarriesOver,
+        Self::GenerationAgreed,
+        Self::GenerationSettles,
+        Self::GenerationFloors,
+        Self::Yields,
+        Self::KernelLapses,
+    ];
+}

@@ -9,6 +9,17 @@ pub const NODES_MAX: usize = 5;
 /// One tick of a clock, ns. Four, so that R/1.25 of a few ticks comes out as one tick less.
 pub const TICK_NS: u64 = 4;
 
+/// The voters of one generation: the first two,
+pub const TWO: &[Nodes] = &[Nodes::first(2)];
+/// three,
+pub const THREE: &[Nodes] = &[Nodes::first(3)];
+/// four,
+pub const FOUR: &[Nodes] = &[Nodes::first(4)];
+/// or five.
+pub const FIVE: &[Nodes] = &[Nodes::first(5)];
+/// A fourth node comes, then the first goes.
+pub const MOVING: &[Nodes] = &[Nodes(0b0111), Nodes(0b1111), Nodes(0b1110)];
+
 /// A set of nodes, by their places.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Nodes(pub u8);
@@ -52,7 +63,7 @@ pub const fn node(place: usize) -> NodeId {
 }
 
 /// The place of a node; none for no node.
-pub const fn place(node: NodeId) -> Option<usize> {
+pub const fn place_of(node: NodeId) -> Option<usize> {
     (node.0 as usize).checked_sub(1)
 }
 
@@ -73,6 +84,15 @@ pub struct Budget {
     pub raises: u8,
 }
 
+impl Budget {
+    /// Nothing.
+    pub const NONE: Self = Self { claims: 0, reboots: 0, kills: 0, releases: 0, handovers: 0, raises: 0 };
+    /// One claim.
+    pub const CLAIM: Self = Self { claims: 1, ..Self::NONE };
+    /// Two.
+    pub const CLAIMS: Self = Self { claims: 2, ..Self::NONE };
+}
+
 /// One model.
 #[derive(Clone, Debug)]
 pub struct Shape {
@@ -86,14 +106,14 @@ pub struct Shape {
     pub mortal: Nodes,
     /// `L`, ticks.
     pub lease: u8,
-    /// `G`, ticks.
-    pub guard: u8,
-    /// How long a node waits that lost its memory, ticks.
-    pub quarantine: u8,
+    /// `G`, ticks, with every rule; see [`Shape::guard`].
+    pub full_guard: u8,
     /// Clocks that may skip a tick, after each `lease` ticks again.
     pub slow: Nodes,
     /// How much happens.
     pub budget: Budget,
+    /// Whether who holds and does not serve may give up at any time, as after a refusal; if not, only what lapsed.
+    pub is_fickle: bool,
     /// Whether a majority must come to serve from every state: that takes much longer to see.
     pub must_elect: bool,
     /// Rules that are taken out.
@@ -109,31 +129,74 @@ impl Shape {
             candidates: Nodes(0b11),
             mortal: Nodes(0b111),
             lease: 2,
-            guard: 2,
-            quarantine: 2,
+            full_guard: 2,
             slow: Nodes(0),
-            budget: Budget { claims: 2, reboots: 0, kills: 0, releases: 0, handovers: 0, raises: 0 },
+            budget: Budget::CLAIMS,
+            is_fickle: false,
             must_elect: false,
             without: &[],
         }
     }
 
-    /// With one slow clock, and the guard that covers it.
+    /// With slow clocks, and the guard that covers them.
     #[must_use]
     pub const fn drifting(self, slow: Nodes) -> Self {
-        Self { slow, guard: self.lease + 1, quarantine: self.lease + 1, ..self }
+        let full_guard = self.lease + 1;
+        Self { slow, full_guard, ..self }
+    }
+
+    /// With another lease and guard.
+    #[must_use]
+    pub const fn with_lease(self, lease: u8, full_guard: u8) -> Self {
+        Self { lease, full_guard, ..self }
+    }
+
+    /// With other candidates.
+    #[must_use]
+    pub const fn between(self, candidates: Nodes) -> Self {
+        Self { candidates, ..self }
+    }
+
+    /// Who holds and does not serve may give up at any time.
+    #[must_use]
+    pub const fn fickle(self) -> Self {
+        Self { is_fickle: true, ..self }
+    }
+
+    /// A majority must come to serve from every state.
+    #[must_use]
+    pub const fn electing(self) -> Self {
+        Self { must_elect: true, ..self }
     }
 
     /// With the shortest lease there is: where what is looked for is no matter of time.
     #[must_use]
     pub const fn brief(self) -> Self {
-        Self { lease: 1, guard: 1, quarantine: 1, ..self }
+        self.with_lease(1, 1)
     }
 
     /// The same without these rules.
     #[must_use]
     pub const fn without(self, rules: &'static [Rule]) -> Self {
         Self { without: rules, ..self }
+    }
+
+    /// How long a voter guards a holder, ticks.
+    pub fn guard(&self) -> u8 {
+        match (self.has(Rule::GuardCoversLease), self.has(Rule::GuardMargin)) {
+            (true, true) => self.full_guard,
+            (true, false) => self.lease,
+            (false, _) => self.lease - 1,
+        }
+    }
+
+    /// How long a node waits that lost its memory, ticks.
+    pub fn quarantine(&self) -> u8 {
+        match (self.has(Rule::Quarantine), self.has(Rule::FullQuarantine)) {
+            (true, true) => self.full_guard,
+            (true, false) => self.full_guard - 1,
+            (false, _) => 0,
+        }
     }
 
     /// Whether a rule holds in this model.

@@ -53,6 +53,8 @@ pub struct Node {
     pub record: Record,
     /// The floor on its disk.
     pub disk: Epoch,
+    /// Agents that it had before this one.
+    pub life: u8,
     /// The agent; none while it is dead.
     pub agent: Option<Agent>,
     /// What the kernel holds.
@@ -79,8 +81,8 @@ pub struct Agent {
     pub raise: u64,
     /// See `raise`.
     pub recorded: Nodes,
-    /// Ticks since it asked for a handover; none if it did not.
-    pub asked: Option<u8>,
+    /// It asked for a handover.
+    pub has_asked: bool,
 }
 
 /// The kernel's holding.
@@ -107,6 +109,7 @@ impl State {
             since_skip: shape.lease,
             record: Record { word: 0, floor: 0, guard: 0 },
             disk: Epoch::ZERO,
+            life: 0,
             agent: Some(Agent::default()),
             held: Held::NOTHING,
         };
@@ -126,9 +129,9 @@ impl Node {
         shape.generations[usize::from(self.generation)]
     }
 
-    /// The situation in which it decides. It may believe that its live lease has lapsed: what it saw is old.
+    /// The situation in which it decides.
     pub fn standing(&self, shape: &Shape, own: OwnHolding) -> Standing {
-        let guard_ns = u64::from(shape.guard) * TICK_NS;
+        let guard_ns = u64::from(shape.guard()) * TICK_NS;
         Standing { in_quarantine: self.quarantine > 0, own, reserved: u32::MAX, guard_ns }
     }
 
@@ -137,14 +140,11 @@ impl Node {
         self.quarantine = self.quarantine.saturating_sub(1);
         self.settling = self.settling.saturating_sub(1);
         self.since_skip = (self.since_skip + 1).min(shape.lease);
-        if let Some(Agent { asked: Some(asked), .. }) = &mut self.agent {
-            *asked = (*asked + 1).min(shape.lease);
-        }
         if self.record.guard != ENDLESS {
             self.record.guard = self.record.guard.saturating_sub(1);
         }
+        self.held.age(shape.lease);
         if self.held.word != 0 {
-            self.held.age(shape.lease);
             let mut holding = self.held.real(place, self.voters(shape));
             let has_lapsed = holding.drop_if_lapsed(u64::from(shape.lease) * TICK_NS, NOW_NS);
             if has_lapsed && shape.has(Rule::KernelLapses) {
@@ -259,10 +259,19 @@ impl Held {
     /// Takes over the leases of the kernel's own.
     pub fn take_leases(&mut self, real: &Holding) {
         for (until_ns, other) in real.leases.iter().zip(real.others) {
-            if let Some(place) = crate::shape::place(NodeId(other)) {
+            if let Some(place) = crate::shape::place_of(NodeId(other)) {
                 self.leases[place] = relative(*until_ns);
             }
         }
+    }
+
+    /// Whether it serves on the window that was handed over, and on no majority.
+    pub fn is_on_window(&self, place: usize, shape: &Shape, voters: Nodes) -> bool {
+        let mut real = self.real(place, voters);
+        real.needed = (voters.len() / 2) as u32;
+        let with_window = real.lease_until_ns();
+        real.window_until_ns = 0;
+        self.word != 0 && shape.slow.is_empty() && with_window > NOW_NS && real.lease_until_ns() <= NOW_NS
     }
 
     fn age(&mut self, lease: u8) {

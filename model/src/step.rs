@@ -53,6 +53,8 @@ pub enum Step {
     Reboot {
         /// Which.
         place: u8,
+        /// How its last session ended.
+        end: End,
     },
     /// A node enters the next membership generation.
     Enter {
@@ -69,7 +71,7 @@ pub enum Act {
     /// Gives up what it holds.
     Release,
     /// Claims a higher epoch while it holds.
-    Raise,
+    Raise(Knowledge),
     /// Hears that a voter has the raised epoch on record.
     HearRecorded {
         /// The voter.
@@ -108,6 +110,15 @@ pub enum Act {
         /// The HANDOVER.
         handover: Message,
     },
+}
+
+/// How a session ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum End {
+    /// In order: the exact floor is on disk.
+    Stop,
+    /// Not: of the floor only the reserved block is known.
+    Crash,
 }
 
 /// What a candidate has heard of.
@@ -156,7 +167,7 @@ impl State {
             Step::Grant { by, ask, age } => next.receive_grant(usize::from(by), &ask, age, shape),
             Step::Act { place, act, dies_after } => next.act(usize::from(place), act, dies_after, shape)?,
             Step::Adopt { place } => next.adopt(usize::from(place), shape),
-            Step::Reboot { place } => next.reboot(usize::from(place), shape),
+            Step::Reboot { place, end } => next.reboot(usize::from(place), end, shape),
             Step::Enter { place } => next.enter(usize::from(place), shape),
         }
         next.forget_what_is_over(shape);
@@ -171,7 +182,8 @@ impl State {
             acts.extend([
                 Act::Claim(Knowledge::Own),
                 Act::Claim(Knowledge::Everything),
-                Act::Raise,
+                Act::Raise(Knowledge::Own),
+                Act::Raise(Knowledge::Everything),
                 Act::StartOver,
                 Act::Ask,
             ]);
@@ -194,8 +206,8 @@ impl State {
     fn deeds(&self, place: usize, act: Act, shape: &Shape) -> Option<Deeds> {
         let deeds = match act {
             Act::Claim(knowledge) => self.claim(place, knowledge, shape),
-            Act::Release => self.release(place),
-            Act::Raise => self.raise(place, shape),
+            Act::Release => self.release(place, shape),
+            Act::Raise(knowledge) => self.raise(place, knowledge, shape),
             Act::HearRecorded { by } => self.hear_recorded(place, by, shape),
             Act::StartOver => self.start_over(place),
             Act::Vote { ask } => self.vote(place, ask, shape),
@@ -211,7 +223,7 @@ impl State {
 
     fn act(&mut self, place: usize, act: Act, dies_after: Option<u8>, shape: &Shape) -> Option<()> {
         let deeds = self.deeds(place, act, shape)?;
-        self.pay(place, act);
+        self.pay(place, act, shape);
         let done = dies_after.map_or(deeds.len(), usize::from);
         for deed in deeds.into_iter().take(done) {
             self.carry_out(place, deed, shape);
@@ -223,13 +235,12 @@ impl State {
         Some(())
     }
 
-    fn pay(&mut self, place: usize, act: Act) {
+    fn pay(&mut self, place: usize, act: Act, shape: &Shape) {
         match act {
             Act::Claim(_) => self.left.claims -= 1,
-            // The kernel dropped it: the RELEASE behind a lapse is no choice.
-            Act::Release if self.nodes[place].held.word == 0 => {}
+            Act::Release if self.gives_up_freely(place, shape) => {}
             Act::Release => self.left.releases -= 1,
-            Act::Raise => self.left.raises -= 1,
+            Act::Raise(_) => self.left.raises -= 1,
             Act::Ask => self.left.handovers -= 1,
             Act::HearRecorded { .. }
             | Act::StartOver

@@ -1,134 +1,125 @@
 //! The promise holds in every state that a model can reach. How many there are, and how long it took, is printed.
 //!
-//! `AFC_MODEL_LONG=1` looks at the large models too: tens of millions of states, for an hour or so.
+//! `AFC_MODEL_LONG=1` looks at the large models too: tens of millions of states.
 
 use afc_model::{
     search::{Found, search},
-    shape::{Budget, Nodes, Shape},
+    shape::{Budget, FIVE, FOUR, MOVING, Nodes, Shape, THREE, TWO},
 };
 
-const TWO: &[Nodes] = &[Nodes::first(2)];
-const THREE: &[Nodes] = &[Nodes::first(3)];
-const FOUR: &[Nodes] = &[Nodes::first(4)];
-const FIVE: &[Nodes] = &[Nodes::first(5)];
-/// A fourth node comes, then the first goes.
-const MOVING: &[Nodes] = &[Nodes(0b0111), Nodes(0b1111), Nodes(0b1110)];
-
-const NONE: Budget = Budget { claims: 0, reboots: 0, kills: 0, releases: 0, handovers: 0, raises: 0 };
-const CLAIM: Budget = Budget { claims: 1, ..NONE };
-const CLAIMS: Budget = Budget { claims: 2, ..NONE };
-
 const SERVED: &str = "a claim is served";
-const SERVED_AGAIN: &str = "a second claim is served";
+const SERVED_AGAIN: &str = "a second counter is served";
 const HANDED_OVER: &str = "what was handed over is served";
+const WINDOW: &str = "a window is served";
 const MOVED: &str = "every node is in the last generation";
+
+/// Any of three nodes may claim, or ask.
+const ALL: Nodes = Nodes::first(3);
 
 /// A model, and what must be seen in it: a search that sees nothing happen proves nothing.
 type Row = (Shape, &'static [&'static str]);
 
+fn three(name: &'static str, budget: Budget) -> Shape {
+    Shape { budget, ..Shape::of(name, THREE) }
+}
+
+fn moving(name: &'static str, budget: Budget) -> Shape {
+    Shape { budget, ..Shape::of(name, MOVING) }.between(Nodes(0b1001))
+}
+
 fn small() -> Vec<Row> {
-    let of = |name, voters, budget| Shape { budget, ..Shape::of(name, voters) };
-    let electing = |shape| Shape { must_elect: true, ..shape };
-    let moving = |shape| Shape { candidates: Nodes(0b1001), ..shape };
-    let ab = Nodes(0b11);
+    use Budget as B;
+    let (claim, claims) = (B::CLAIM, B::CLAIMS);
+    let both = Budget { reboots: 1, releases: 2, handovers: 1, ..claims };
     vec![
         (
-            of(
-                "2 voters: 2 claims, 2 reboots, 2 releases, handover",
-                TWO,
-                Budget { reboots: 2, releases: 2, handovers: 1, ..CLAIMS },
-            ),
-            &[SERVED, SERVED_AGAIN, HANDED_OVER],
-        ),
-        (electing(of("3 voters: 2 claims", THREE, CLAIMS)), &[SERVED, SERVED_AGAIN]),
-        (
-            of("3 voters: 3 claims, release", THREE, Budget { claims: 3, releases: 1, ..NONE }),
-            &[SERVED_AGAIN],
-        ),
-        (
-            of("3 voters: 2 claims, reboot, release", THREE, Budget { reboots: 1, releases: 1, ..CLAIMS }),
-            &[SERVED_AGAIN],
-        ),
-        (of("3 voters: 2 claims, agent's death", THREE, Budget { kills: 1, ..CLAIMS }), &[SERVED_AGAIN]),
-        (
-            of("3 voters: 2 claims, handover", THREE, Budget { handovers: 1, ..CLAIMS }),
-            &[SERVED_AGAIN, HANDED_OVER],
-        ),
-        (of("3 voters: claim, raise", THREE, Budget { raises: 1, ..CLAIM }), &[SERVED_AGAIN]),
-        (
-            electing(of(
-                "3 voters: claim, handover, agent's death",
-                THREE,
-                Budget { kills: 1, handovers: 1, ..CLAIM },
-            )),
+            Shape { budget: both, ..Shape::of("2 voters: 2 claims, reboot, 2 releases, handover", TWO) },
             &[HANDED_OVER],
         ),
+        (three("3 voters: 2 claims", claims).between(ALL).fickle().electing(), &[SERVED_AGAIN]),
+        (three("3 voters: 2 claims, release", B { releases: 1, ..claims }).between(ALL), &[SERVED_AGAIN]),
+        (three("3 voters: 2 claims, reboot", B { reboots: 1, ..claims }), &[SERVED_AGAIN]),
+        (three("3 voters: 2 claims, agent's death", B { kills: 1, ..claims }), &[SERVED_AGAIN]),
+        (three("3 voters: claim, raise", B { raises: 1, ..claim }).fickle().electing(), &[SERVED_AGAIN]),
         (
-            of("3 voters: claim, handover, reboot", THREE, Budget { reboots: 1, handovers: 1, ..CLAIM }),
-            &[HANDED_OVER],
+            three("3 voters: claim, handover", B { handovers: 1, ..claim }).between(ALL).electing(),
+            &[HANDED_OVER, WINDOW],
         ),
-        (of("3 voters, one slow: 2 claims", THREE, CLAIMS).drifting(Nodes(0b1)), &[SERVED_AGAIN]),
         (
-            of("3 voters, two slow: claim, handover", THREE, Budget { handovers: 1, ..CLAIM }).drifting(ab),
-            &[HANDED_OVER],
+            three("3 voters: claim, handover, L = 3", B { handovers: 1, ..claim }).with_lease(3, 3),
+            &[HANDED_OVER, WINDOW],
         ),
-        (electing(of("4 voters: claim", FOUR, CLAIM)), &[SERVED]),
-        (moving(of("one comes, one goes, L = 1: claim", MOVING, CLAIM).brief()), &[SERVED, MOVED]),
+        (
+            three("3 voters: claim, handover, agent's death", B { kills: 1, handovers: 1, ..claim }),
+            &[HANDED_OVER, WINDOW],
+        ),
+        (
+            three("3 voters: claim, handover, reboot", B { reboots: 1, handovers: 1, ..claim }),
+            &[HANDED_OVER, WINDOW],
+        ),
+        (three("3 voters, one slow: 2 claims", claims).drifting(Nodes(0b1)), &[SERVED_AGAIN]),
+        (Shape { budget: claim, ..Shape::of("4 voters: claim", FOUR) }.electing(), &[SERVED]),
+        (moving("one comes, one goes, L = 1: claim", claim).brief(), &[SERVED, MOVED]),
     ]
 }
 
 fn large() -> Vec<Row> {
-    let of = |name, voters, budget| Shape { budget, ..Shape::of(name, voters) };
-    let moving = |shape| Shape { candidates: Nodes(0b1001), ..shape };
+    use Budget as B;
+    let (claim, claims) = (B::CLAIM, B::CLAIMS);
+    let four = |name, budget| Shape { budget, ..Shape::of(name, FOUR) };
+    let five = |name, budget| Shape { budget, ..Shape::of(name, FIVE) };
     vec![
-        (of("4 voters: 2 claims", FOUR, CLAIMS), &[SERVED_AGAIN]),
-        (of("3 voters: 2 claims, raise", THREE, Budget { raises: 1, ..CLAIMS }), &[SERVED_AGAIN]),
+        (four("4 voters: 2 claims", claims), &[SERVED_AGAIN]),
+        (three("3 voters: 2 claims, raise", B { raises: 1, ..claims }).electing(), &[SERVED_AGAIN]),
         (
-            of("3 voters, one slow: 2 claims, reboot", THREE, Budget { reboots: 1, ..CLAIMS })
-                .drifting(Nodes(0b1)),
+            three("3 voters: claim, raise, reboot", B { raises: 1, reboots: 1, ..claim }).electing(),
+            &[SERVED_AGAIN],
+        ),
+        (three("3 voters: claim, raise, agent's death", B { raises: 1, kills: 1, ..claim }), &[SERVED_AGAIN]),
+        (
+            three("3 voters: 3 claims, release", B { claims: 3, releases: 1, ..B::NONE }).between(ALL),
             &[SERVED_AGAIN],
         ),
         (
-            of("4 voters, two slow: claim, handover", FOUR, Budget { handovers: 1, ..CLAIM })
-                .drifting(Nodes(0b11)),
+            three("3 voters: 2 claims, handover", B { handovers: 1, ..claims }).between(ALL).fickle(),
+            &[SERVED_AGAIN, WINDOW],
+        ),
+        (
+            three("3 voters, one slow: 2 claims, reboot", B { reboots: 1, ..claims }).drifting(Nodes(0b1)),
+            &[SERVED_AGAIN],
+        ),
+        (
+            three("3 voters, two slow: claim, handover", B { handovers: 1, ..claim }).drifting(Nodes(0b11)),
             &[HANDED_OVER],
         ),
         (
-            of(
-                "3 voters: 3 claims, reboot, release",
-                THREE,
-                Budget { claims: 3, reboots: 1, releases: 1, ..NONE },
-            ),
+            four("4 voters, two slow: claim, handover", B { handovers: 1, ..claim }).drifting(Nodes(0b11)),
+            &[HANDED_OVER],
+        ),
+        (
+            three("3 voters: claim, 2 handovers, agent's death", B { kills: 1, handovers: 2, ..claim }),
+            &[HANDED_OVER, WINDOW],
+        ),
+        (
+            three("3 voters: 2 claims, reboot, agent's death", B { reboots: 1, kills: 1, ..claims }),
             &[SERVED_AGAIN],
         ),
         (
-            of("3 voters: 2 claims, reboot, agent's death", THREE, Budget { reboots: 1, kills: 1, ..CLAIMS }),
+            three("3 voters: 2 claims, reboot, handover", B { reboots: 1, handovers: 1, ..claims }),
+            &[SERVED_AGAIN, WINDOW],
+        ),
+        (
+            three("3 voters: 2 claims, agent's death, handover", B { kills: 1, handovers: 1, ..claims }),
+            &[SERVED_AGAIN, WINDOW],
+        ),
+        (
+            three("3 voters: 3 claims, reboot, release", B { claims: 3, reboots: 1, releases: 1, ..B::NONE }),
             &[SERVED_AGAIN],
         ),
-        (
-            of("3 voters: 2 claims, reboot, handover", THREE, Budget { reboots: 1, handovers: 1, ..CLAIMS }),
-            &[SERVED_AGAIN, HANDED_OVER],
-        ),
-        (
-            of(
-                "3 voters: 2 claims, agent's death, handover",
-                THREE,
-                Budget { kills: 1, handovers: 1, ..CLAIMS },
-            ),
-            &[SERVED_AGAIN, HANDED_OVER],
-        ),
-        (of("5 voters: 2 claims", FIVE, CLAIMS), &[SERVED_AGAIN]),
-        (moving(of("one comes, one goes: claim", MOVING, CLAIM)), &[SERVED, MOVED]),
-        (moving(of("one comes, one goes, L = 1: 2 claims", MOVING, CLAIMS).brief()), &[SERVED_AGAIN, MOVED]),
-        (of("5 voters: claim, handover", FIVE, Budget { handovers: 1, ..CLAIM }), &[HANDED_OVER]),
-        (
-            of(
-                "3 voters: 3 claims, reboot, release, handover",
-                THREE,
-                Budget { claims: 3, reboots: 1, releases: 1, handovers: 1, ..NONE },
-            ),
-            &[SERVED_AGAIN, HANDED_OVER],
-        ),
+        (moving("one comes, one goes: claim", claim), &[SERVED, MOVED]),
+        (moving("one comes, one goes, L = 1: 2 claims", claims).brief(), &[SERVED_AGAIN, MOVED]),
+        (five("5 voters: 2 claims", claims), &[SERVED_AGAIN]),
+        (five("5 voters: claim, handover", B { handovers: 1, ..claim }), &[HANDED_OVER, WINDOW]),
     ]
 }
 

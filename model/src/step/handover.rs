@@ -17,21 +17,20 @@ impl State {
         let me = &self.nodes[place];
         let agent = me.agent?;
         let may = self.left.handovers > 0 && agent.holds == 0 && me.voters(shape).contains(place);
-        let take = Message::Take { by: place as u8, session: me.session, age: 0 };
-        let asked = Some(agent.asked.unwrap_or(0));
-        may.then(|| vec![Deed::Remember(Agent { asked, ..agent }), Deed::Send(take)])
+        let take = Message::Take { by: place as u8, session: me.session, life: me.life, age: 0 };
+        may.then(|| vec![Deed::Remember(Agent { has_asked: true, ..agent }), Deed::Send(take)])
     }
 
     /// "o, with R left on its lease, drops the holding, sets its own record to (c, e, now + G), and answers HANDOVER,
     /// once; to the voters TRANSFER."
     pub(crate) fn hand_over(&self, place: usize, take: Message, shape: &Shape) -> Option<Deeds> {
-        let Message::Take { by: to, session, age } = take else {
+        let Message::Take { by: to, session, life, age } = take else {
             return None;
         };
         let me = &self.nodes[place];
         let agent = me.agent?;
         let remaining = (me.lease_left_ns(place, shape) / TICK_NS) as u8;
-        let handover = |word, remaining| Message::Handover { to, session, word, age, remaining };
+        let handover = |word, remaining| Message::Handover { to, session, life, word, age, remaining };
         if usize::from(to) == place {
             return None;
         }
@@ -41,14 +40,15 @@ impl State {
                 let Message::Handover { to: before, word, remaining, .. } = message else {
                     return None;
                 };
-                (before == to).then(|| vec![Deed::Send(handover(word, remaining))])
+                let is_own = before == to && OwnerWord(word).owner() == node(place);
+                is_own.then(|| vec![Deed::Send(handover(word, remaining))])
             });
         }
         if agent.holds == 0 || agent.raise != 0 || remaining == 0 {
             return None;
         }
         let guard = match shape.has(Rule::HandoverGuard) {
-            true => shape.guard,
+            true => shape.guard(),
             false => remaining,
         };
         let guard_until_ns = NOW_NS + u64::from(guard) * TICK_NS;
@@ -72,14 +72,15 @@ impl State {
     /// "c takes it only under that session, if it holds nothing of s, the epoch is above its floor, and its own record is
     /// (o, e) or grantable. It serves at once, until `c_ts + R/1.25` at most."
     pub(crate) fn take_over(&self, place: usize, handover: Message, shape: &Shape) -> Option<Deeds> {
-        let Message::Handover { to, session, word, age, remaining } = handover else {
+        let Message::Handover { to, session, life, word, age, remaining } = handover else {
             return None;
         };
         let me = &self.nodes[place];
         let agent = me.agent?;
         let is_of_session = session == me.session || !shape.has(Rule::HandoverSession);
         let is_answer = match shape.has(Rule::HandoverAnswers) {
-            true => agent.asked.is_some_and(|asked| age <= asked),
+            // What another boot's clock stamped may look like of just now.
+            true => agent.has_asked && (life == me.life || session != me.session),
             false => true,
         };
         if usize::from(to) != place || !is_of_session || !is_answer || agent.holds != 0 {
@@ -116,7 +117,8 @@ fn window(age: u8, remaining: u8, shape: &Shape) -> u64 {
         false => NOW_NS,
     };
     let remaining_ns = u64::from(remaining) * TICK_NS;
-    match shape.has(Rule::WindowMargin) {
+    // Where no clock is slow, the margin is left out: a longer window is harsher.
+    match shape.has(Rule::WindowMargin) && !shape.slow.is_empty() {
         true => window_until_ns(asked_ns, remaining_ns),
         false => asked_ns + remaining_ns,
     }

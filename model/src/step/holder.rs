@@ -19,14 +19,7 @@ impl State {
         if self.left.claims == 0 || me.agent?.holds != 0 || !me.voters(shape).contains(place) {
             return None;
         }
-        let seen = match knowledge {
-            Knowledge::Own => Epoch::ZERO,
-            Knowledge::Everything => self.network.highest(),
-        };
-        let word = self.next_word(place, seen, shape)?;
-        if knowledge == Knowledge::Everything && self.next_word(place, Epoch::ZERO, shape) == Some(word) {
-            return None;
-        }
+        let word = self.word_known(place, knowledge, shape)?;
         let mut deeds = self.vote_for_own(place, word, shape)?;
         let held = match shape.has(Rule::FreshLeases) {
             true => Held::claimed(word),
@@ -34,6 +27,17 @@ impl State {
         };
         deeds.extend([Deed::Remember(Agent { holds: word.0, ..Agent::default() }), Deed::Hold(held)]);
         Some(deeds)
+    }
+
+    /// The next word of a node that has heard of so much; none if it makes no difference.
+    fn word_known(&self, place: usize, knowledge: Knowledge, shape: &Shape) -> Option<OwnerWord> {
+        let own = self.next_word(place, Epoch::ZERO, shape)?;
+        match knowledge {
+            Knowledge::Own => Some(own),
+            Knowledge::Everything => {
+                self.next_word(place, self.network.highest(), shape).filter(|word| *word != own)
+            }
+        }
     }
 
     fn next_word(&self, place: usize, seen: Epoch, shape: &Shape) -> Option<OwnerWord> {
@@ -68,21 +72,25 @@ impl State {
     }
 
     /// Gives up, or finds that the kernel did.
-    pub(crate) fn release(&self, place: usize) -> Option<Deeds> {
+    pub(crate) fn release(&self, place: usize, shape: &Shape) -> Option<Deeds> {
         let me = &self.nodes[place];
-        let has_lapsed = me.held.word == 0;
-        let may = self.left.releases > 0 || has_lapsed;
+        let may = self.left.releases > 0 || self.gives_up_freely(place, shape);
         (me.agent?.holds != 0 && may).then(|| self.give_up(place))
     }
 
+    /// Whether giving up is no choice that is counted: the kernel dropped it, or it serves nobody.
+    pub(crate) fn gives_up_freely(&self, place: usize, shape: &Shape) -> bool {
+        let me = &self.nodes[place];
+        me.held.word == 0 || (shape.is_fickle && !me.serves(place, shape))
+    }
+
     /// "Raises its own by claiming anew": on its own record and on the wire, not in the kernel yet.
-    pub(crate) fn raise(&self, place: usize, shape: &Shape) -> Option<Deeds> {
+    pub(crate) fn raise(&self, place: usize, knowledge: Knowledge, shape: &Shape) -> Option<Deeds> {
         let agent = self.nodes[place].agent?;
         if self.left.raises == 0 || agent.holds == 0 || agent.raise != 0 {
             return None;
         }
-        let word = record::next_epoch(self.nodes[place].record.exact(), Epoch::ZERO, node(place))?
-            .owned_by(node(place));
+        let word = self.word_known(place, knowledge, shape)?;
         let mut deeds = self.vote_for_own(place, word, shape)?;
         if !shape.has(Rule::RaiseMajority) {
             deeds.extend(self.move_over(place, word));

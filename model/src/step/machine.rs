@@ -3,20 +3,20 @@
 use afc_ebpf::identity::{Epoch, OwnerWord};
 use afc_engine::record::{self, Adoption};
 
-use super::Step;
+use super::{End, Step};
 use crate::{
     network::Message,
     rule::Rule,
-    shape::{Nodes, Shape, TICK_NS, node, place as place_of},
+    shape::{Nodes, Shape, TICK_NS, node, place_of},
     state::{Agent, Held, NOW_NS, Node, Record, State},
 };
 
 impl State {
     pub(crate) fn machine_steps(&self, shape: &Shape, steps: &mut Vec<Step>) {
         steps.push(Step::Tick { skipping: Nodes(0) });
-        for slow in shape.slow.iter() {
-            if self.nodes[slow].since_skip >= shape.lease {
-                steps.push(Step::Tick { skipping: Nodes(0).with(slow) });
+        for skipping in (1..=shape.slow.0).map(Nodes).filter(|some| some.0 & !shape.slow.0 == 0) {
+            if skipping.iter().all(|slow| self.nodes[slow].since_skip >= shape.lease) {
+                steps.push(Step::Tick { skipping });
             }
         }
         for at in shape.nodes().iter() {
@@ -25,7 +25,7 @@ impl State {
                 steps.push(Step::Adopt { place });
             }
             if self.left.reboots > 0 && shape.mortal.contains(at) {
-                steps.push(Step::Reboot { place });
+                steps.extend([End::Stop, End::Crash].map(|end| Step::Reboot { place, end }));
             }
             if self.may_enter(at, shape) {
                 steps.push(Step::Enter { place });
@@ -54,6 +54,7 @@ impl State {
     pub(crate) fn adopt(&mut self, place: usize, shape: &Shape) {
         let me = &mut self.nodes[place];
         me.agent = Some(Agent::default());
+        me.life += 1;
         if !shape.has(Rule::RecordsAdopted) && me.held.word == 0 {
             me.record.word = 0;
         }
@@ -74,17 +75,19 @@ impl State {
 
     /// "New session, empty memory; for G the node neither grants nor claims. What survives is the floor." Its clock starts
     /// anew: what an old boot stamped may look like of just now.
-    pub(crate) fn reboot(&mut self, place: usize, shape: &Shape) {
+    pub(crate) fn reboot(&mut self, place: usize, end: End, shape: &Shape) {
         self.left.reboots -= 1;
         let me = &mut self.nodes[place];
-        let quarantine = match shape.has(Rule::Quarantine) {
-            true => shape.quarantine,
-            false => 0,
+        let quarantine = shape.quarantine();
+        let floor = match (shape.has(Rule::FloorSurvives), end) {
+            (true, End::Stop) => me.disk,
+            (true, End::Crash) => record::floor_from_disk(me.disk.counter()),
+            (false, _) => Epoch::ZERO,
         };
-        let floor = if shape.has(Rule::FloorSurvives) { me.disk } else { Epoch::ZERO };
         let until_ns = NOW_NS + u64::from(quarantine) * TICK_NS;
         *me = Node {
             session: me.session + 1,
+            life: me.life + 1,
             quarantine,
             record: Record::from_real(record::forgotten(floor, until_ns)),
             agent: Some(Agent::default()),
@@ -116,9 +119,13 @@ impl State {
     pub(crate) fn forget_what_is_over(&mut self, shape: &Shape) {
         let nodes = self.nodes;
         let floors_hold = shape.has(Rule::Floor) && shape.has(Rule::FloorSurvives);
-        let lowest = shape.nodes().iter().map(|place| nodes[place].disk).min().unwrap_or(Epoch::ZERO);
-        // Every voter refuses it, and none has it on record.
-        let is_over = |word: u64| floors_hold && OwnerWord(word).epoch() < lowest;
+        let floor = |place: usize| nodes[place].disk.min(OwnerWord(nodes[place].record.floor).epoch());
+        let lowest = shape.nodes().iter().map(floor).min().unwrap_or(Epoch::ZERO);
+        // Every voter refuses it, also after a restart, and none has it on record.
+        let is_over = |word: u64| {
+            let is_recorded = shape.nodes().iter().any(|place| nodes[place].record.word == word);
+            floors_hold && OwnerWord(word).epoch() < lowest && !is_recorded
+        };
         let oldest = shape.nodes().iter().map(|place| nodes[place].generation).min().unwrap_or_default();
         let is_left = |generation: u8| generation < oldest && shape.has(Rule::OneGeneration);
         let exact = shape.has(Rule::GrantMatchesEpoch) && shape.has(Rule::NeverAgain);
@@ -137,7 +144,7 @@ impl State {
             Message::Release { word } | Message::Transfer { word, .. } => !is_over(*word),
             Message::Handover { to, word, .. } => {
                 let next = OwnerWord(*word).epoch().next_hop().unwrap_or(Epoch::ZERO);
-                let is_taken = nodes[usize::from(*to)].disk >= next;
+                let is_taken = floor(usize::from(*to)) >= next;
                 !is_taken
                     || !shape.has(Rule::TakeAboveFloor)
                     || !shape.has(Rule::HandoverOnce)
@@ -151,8 +158,7 @@ impl State {
     fn may_enter(&self, place: usize, shape: &Shape) -> bool {
         let generation = self.nodes[place].generation;
         let has_next = usize::from(generation) + 1 < shape.generations.len();
-        let agrees = self.agreed_floor(generation, shape).is_some() || !shape.has(Rule::GenerationAgreed);
-        has_next && agrees
+        has_next && self.agreed_floor(generation, shape).is_some()
     }
 
     /// The floor that a majority of a generation tells, once it has been there for G: of all majorities the one that knows
@@ -160,7 +166,8 @@ impl State {
     fn agreed_floor(&self, generation: u8, shape: &Shape) -> Option<u64> {
         let present = shape.generations[usize::from(generation)];
         let settled = present.iter().map(|voter| &self.nodes[voter]).filter(|voter| {
-            voter.generation > generation || (voter.generation == generation && voter.settling == 0)
+            let is_settled = voter.generation == generation && voter.settling == 0;
+            is_settled || voter.generation > generation || !shape.has(Rule::GenerationAgreed)
         });
         let mut floors: Vec<u64> = settled.map(|voter| voter.record.floor).collect();
         floors.sort_unstable();
@@ -180,7 +187,7 @@ impl State {
             me.held = me.held.in_next_generation(left_ns);
         }
         me.generation += 1;
-        me.settling = if shape.has(Rule::GenerationSettles) { shape.guard } else { 0 };
+        me.settling = if shape.has(Rule::GenerationSettles) { shape.guard() } else { 0 };
         let holds = me.agent.map_or(0, |agent| agent.holds);
         if !me.voters(shape).contains(place) {
             if holds != 0 {

@@ -70,7 +70,7 @@ impl State {
     pub(crate) fn refuse_renewal(&self, place: usize) -> Option<Deeds> {
         let recorded = self.nodes[place].record.owner_word();
         let is_raised = |agent: Agent| agent.raise == recorded.0;
-        let holder = crate::shape::place(recorded.owner()).filter(|holder| *holder != place)?;
+        let holder = crate::shape::place_of(recorded.owner()).filter(|holder| *holder != place)?;
         self.nodes[holder].agent.filter(|agent| is_raised(*agent))?;
         Some(vec![Deed::Send(Message::Recorded { by: place as u8, word: recorded.0 })])
     }
