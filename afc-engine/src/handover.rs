@@ -14,7 +14,7 @@ use super::{
     Effect, Engine,
     effect::{Cause, DropCause, Leases, Report},
     message::{Message, Slot, Slots},
-    record::{self, OwnHolding, Standing},
+    record::{self, OwnHolding},
     service::{Holding, Stage, Take},
     table::ServiceAt,
 };
@@ -72,12 +72,7 @@ impl Engine {
     /// "o, with R left on its lease, drops the holding, sets its own record to (c, e, now + G), and answers HANDOVER, once;
     /// to the voters TRANSFER."
     pub(super) fn handle_take(&mut self, message: &Message, now_ns: u64) {
-        let [slot] = message.slots.as_slice() else {
-            self.counters.malformed += 1;
-            return;
-        };
-        let Some(at) = self.services.find(slot.service) else {
-            self.counters.unknown_service += 1;
+        let Some((at, slot)) = self.only_slot(message) else {
             return;
         };
         // It asks for what this node no longer holds, or not yet under this epoch.
@@ -187,12 +182,7 @@ impl Engine {
     /// "c takes it only under that session, if it holds nothing of s, ... It serves at once, and claims that epoch
     /// meanwhile."
     pub(super) fn handle_handover(&mut self, message: &Message, now_ns: u64) {
-        let [slot] = message.slots.as_slice() else {
-            self.counters.malformed += 1;
-            return;
-        };
-        let Some(at) = self.services.find(slot.service) else {
-            self.counters.unknown_service += 1;
+        let Some((at, slot)) = self.only_slot(message) else {
             return;
         };
         if slot.word.owner() != message.from {
@@ -209,12 +199,7 @@ impl Engine {
             return;
         }
         self.services[at].take = None;
-        let standing = Standing {
-            in_quarantine: self.is_in_quarantine(now_ns),
-            own: OwnHolding::Nothing,
-            reserved: self.services[at].reserved,
-            guard_ns: self.timing.guard_ns,
-        };
+        let standing = self.standing(at, OwnHolding::Nothing, now_ns);
         let taken = record::taken(self.services[at].record, standing, slot.word, self.me, now_ns);
         // Capacity is a limit for what is asked for, too; a failure may have used it up since.
         let Some((epoch, record)) = taken.filter(|_| self.has_room(at)) else {
@@ -225,6 +210,17 @@ impl Engine {
         self.reserve_ahead(at);
         let until_ns = window_until_ns(message.echo_ns, message.remaining_ns.min(self.timing.lease_ns));
         self.hold_window(at, epoch, until_ns, now_ns);
+    }
+
+    /// The one slot of a TAKE or HANDOVER, and its service.
+    fn only_slot(&mut self, message: &Message) -> Option<(ServiceAt, Slot)> {
+        let [slot] = message.slots.as_slice() else {
+            self.counters.malformed += 1;
+            return None;
+        };
+        let at = self.services.find(slot.service);
+        self.counters.unknown_service += u64::from(at.is_none());
+        at.map(|at| (at, *slot))
     }
 
     fn hold_window(&mut self, at: ServiceAt, epoch: Epoch, until_ns: u64, now_ns: u64) {

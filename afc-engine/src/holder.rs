@@ -11,7 +11,7 @@ use super::{
     Effect, Engine,
     effect::{Cause, DropCause, Leases, Report},
     message::{Message, Refusal, Slots},
-    record::{self, Ask, Decision, OwnHolding, Standing},
+    record::{self, Ask, Decision, OwnHolding},
     service::{Burst, Holding, Stage},
     suspicion::Life,
     table::ServiceAt,
@@ -36,12 +36,7 @@ impl Engine {
     /// record.
     pub(super) fn vote_for_own(&mut self, at: ServiceAt, now_ns: u64) -> Option<Epoch> {
         let epoch = self.services[at].next_epoch(self.me)?;
-        let standing = Standing {
-            in_quarantine: self.is_in_quarantine(now_ns),
-            own: OwnHolding::Nothing,
-            reserved: self.services[at].reserved,
-            guard_ns: self.timing.guard_ns,
-        };
+        let standing = self.standing(at, OwnHolding::Nothing, now_ns);
         let ask = Ask::of(epoch.owned_by(self.me));
         match record::decide(self.services[at].record, standing, ask, now_ns) {
             Decision::Grant(granted) | Decision::DropAndGrant(granted) => {

@@ -116,13 +116,18 @@ impl Engine {
         if !self.is_voter(at) || !self.services[at].ranking.contains(ask.from) {
             return Decision::Refuse(Refusal::NotAVoter);
         }
-        let standing = Standing {
+        let standing = self.standing(at, self.own_holding(at, now_ns), now_ns);
+        record::decide(self.services[at].record, standing, ask, now_ns)
+    }
+
+    /// This voter's situation, with what it holds itself.
+    pub(super) fn standing(&self, at: ServiceAt, own: OwnHolding, now_ns: u64) -> Standing {
+        Standing {
             in_quarantine: self.is_in_quarantine(now_ns),
-            own: self.own_holding(at, now_ns),
+            own,
             reserved: self.services[at].reserved,
             guard_ns: self.timing.guard_ns,
-        };
-        record::decide(self.services[at].record, standing, ask, now_ns)
+        }
     }
 
     /// "It first records (o, e, now + G), then grants."
