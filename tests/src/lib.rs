@@ -55,6 +55,7 @@ pub mod netns;
 pub mod observer;
 pub mod operator;
 pub mod ownership;
+pub mod pulse;
 pub mod reorder;
 pub mod report;
 pub mod scene;

@@ -9,6 +9,7 @@ use afc_lab::{
     hold_for,
     observer::{Observer, Plan, ServiceGap},
     ownership::Phase,
+    pulse::{Pulse, Stall},
     spec::{DiskSpec, MemorySpec, Timing},
     wait_for,
 };
@@ -44,6 +45,7 @@ pub(crate) struct Campaign {
     pub(crate) scene: Scene,
     pub(crate) observer: Observer,
     pub(crate) report: Report,
+    pulse: Pulse,
     bounds: Bounds,
     dice: Dice,
     start_ns: u64,
@@ -57,6 +59,8 @@ pub(crate) struct Outcome {
     pub(crate) plot: Plot,
     pub(crate) faults: Vec<Fault>,
     pub(crate) gaps: Vec<Judged>,
+    /// When processors stood still.
+    pub(crate) stalls: Vec<Stall>,
     /// Changes of owner.
     pub(crate) moves: usize,
     /// From its first fault until the cluster was well.
@@ -79,6 +83,7 @@ impl Campaign {
             scene,
             observer,
             report: Report::new(bounds),
+            pulse: Pulse::start()?,
             bounds,
             dice,
             start_ns: now,
@@ -115,12 +120,17 @@ impl Campaign {
     fn play_episode(&mut self, plot: Plot, episode: &Episode) -> Result<()> {
         let began = self.elapsed();
         let from_ns = now_ns();
-        let (timeline, faults) = self.strike_and_mend(episode).with_context(|| format!("{episode:?}"))?;
+        let (mut timeline, faults) = self.strike_and_mend(episode).with_context(|| format!("{episode:?}"))?;
         let took = between(from_ns, now_ns());
         self.observer.catch_up()?;
+        let stalls = self.pulse.stalls(&(self.judged_until_ns..now_ns()));
+        // Half a lease without a processor can cost the other half, and an election: that is waited for anew.
+        let are_long =
+            stalls.iter().filter(|stall| stall.length() * 2 >= self.scene.lab.spec().timing.timeout);
+        timeline.events.extend(are_long.map(|stall| stall.to_ns));
         let gaps = self.judge(&timeline);
         let moves = self.changes_since(from_ns);
-        let outcome = Outcome { plot, faults, gaps, moves, took };
+        let outcome = Outcome { plot, faults, gaps, stalls, moves, took };
         println!("{:>8.1} s  {outcome}", began.as_secs_f64());
         self.show_unexplained(&outcome, &timeline);
         self.report.add(outcome);
@@ -232,7 +242,7 @@ impl Campaign {
     /// All that is known of outages that nothing explains. The campaign goes on, and fails at its end.
     fn show_unexplained(&self, outcome: &Outcome, timeline: &Timeline) {
         for gap in outcome.gaps.iter().filter(|gap| gap.is_unexplained(&self.bounds)) {
-            println!("UNEXPLAINED {gap:#?}\n{timeline:#?}");
+            println!("UNEXPLAINED {gap:#?}\n{timeline:#?}\n{:#?}", outcome.stalls);
             for service in &self.scene.lab.spec().services {
                 let since_ns = gap.gap.from_ns.saturating_sub(LOOK_BACK_NS);
                 println!("{}: {:#?}", service.name, self.observer.phases(service.address, since_ns));

@@ -4,6 +4,7 @@ use std::{collections::BTreeMap, fmt, time::Duration};
 
 use afc_lab::{
     observer::Tally,
+    pulse::Stall,
     report::{Distribution, millis},
 };
 use serde_json::{Value, json};
@@ -22,6 +23,8 @@ pub(crate) struct Report {
     struck: BTreeMap<Kind, usize>,
     rows: BTreeMap<Label, Row>,
     load_max: f64,
+    stalls: usize,
+    longest_stall: Duration,
 }
 
 /// The frame of a campaign, for its report.
@@ -54,11 +57,21 @@ struct Row {
 
 impl Report {
     pub(crate) fn new(bounds: Bounds) -> Self {
-        Self { bounds, struck: BTreeMap::new(), rows: BTreeMap::new(), load_max: 0.0 }
+        Self {
+            bounds,
+            struck: BTreeMap::new(),
+            rows: BTreeMap::new(),
+            load_max: 0.0,
+            stalls: 0,
+            longest_stall: Duration::ZERO,
+        }
     }
 
     pub(crate) fn add(&mut self, outcome: Outcome) {
         self.load_max = self.load_max.max(load());
+        self.stalls += outcome.stalls.len();
+        let longest = outcome.stalls.iter().map(Stall::length).max().unwrap_or_default();
+        self.longest_stall = self.longest_stall.max(longest);
         for fault in &outcome.faults {
             *self.struck.entry(fault.kind).or_default() += 1;
         }
@@ -108,6 +121,8 @@ impl Report {
             "longest_wait_with_majority_ms": self.demanded().as_secs_f64() * 1e3,
             "load_average": load(),
             "load_average_max": self.load_max,
+            "stalls": self.stalls,
+            "longest_stall_ms": self.longest_stall.as_secs_f64() * 1e3,
             "frames": tally.frames,
             "answers_at_the_switch": tally.answers(),
             "answers_at_clients": tally.arrived,
@@ -133,6 +148,11 @@ impl Report {
             let episodes = self.rows.get(&label).map_or(0, |row| row.episodes);
             lines.push(self.line(name, episodes, label));
         }
+        lines.push(format!(
+            "processors stood still for more than 5 ms {} times, for {} ms at most",
+            self.stalls,
+            millis(self.longest_stall)
+        ));
         let tally = frame.tally;
         lines.push(format!(
             "seed {}, {:.0} s, {} faults, load average {:.2} (max {:.2})",
@@ -212,6 +232,10 @@ impl fmt::Display for Outcome {
         if let Some(gap) = self.gaps.iter().max_by_key(|gap| gap.gap.duration()) {
             let length = millis(gap.gap.duration());
             write!(formatter, ", longest {length} ms ({}, {})", gap.service, gap.client.name())?;
+        }
+        if let Some(stall) = self.stalls.iter().max_by_key(|stall| stall.length()) {
+            let (count, longest) = (self.stalls.len(), millis(stall.length()));
+            write!(formatter, "; the machine stood still {count} times, for {longest} ms at most")?;
         }
         write!(formatter, "; well after {:.1} s", self.took.as_secs_f64())
     }

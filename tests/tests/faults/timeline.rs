@@ -22,7 +22,8 @@ pub(crate) struct Hit {
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Timeline {
     pub(crate) hits: Vec<Hit>,
-    /// When something was done, mending too. Each may start an election anew, so waiting is counted from the last.
+    /// When something was done, mending too, and when a processor went on that had long stood still. Each may start an
+    /// election anew, so waiting is counted from the last.
     pub(crate) events: Vec<u64>,
 }
 
