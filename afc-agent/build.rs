@@ -16,7 +16,7 @@ const LAYOUT_SOURCES: &[&str] = &[
     "program/maps.rs",
     "reason.rs",
     "replay.rs",
-    "rtt.rs",
+    "histogram.rs",
     "siphash.rs",
 ];
 

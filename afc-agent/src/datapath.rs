@@ -19,6 +19,7 @@ pub use counters::Counters;
 pub use egress::EgressHook;
 pub use error::DatapathError;
 pub use fast::{Claim, FastError, FastMaps};
+pub use object::LAYOUT_HASH;
 pub use view::{HeardSnapshot, View};
 
 use link::Link;

@@ -4,7 +4,7 @@
 //! "kernel" means the XDP program. A change here changes the pin directory (design.md section 5), so an
 //! agent never adopts maps of another shape.
 
-use crate::{replay::Window, rtt, siphash::Key};
+use crate::{histogram::BUCKETS, replay::Window, siphash::Key};
 
 /// Services of a cluster, at most. More are a configuration error.
 pub const MAX_SERVICES: u32 = 1024;
@@ -112,8 +112,8 @@ pub struct Control {
 }
 
 /// Who serves a service. The word is raised by the agent (on its majority) and by the kernel (on ANNOUNCE),
-/// both by compare-and-swap; `lease_until_ns` is written by the kernel under the holding's lock, and zeroed by
-/// the agent once it has dropped the holding.
+/// both by compare-and-swap; the others are written by the kernel under the holding's lock, and zeroed by the agent
+/// once it has dropped the holding.
 #[derive(Clone, Copy, Debug, Default)]
 #[repr(C)]
 pub struct Serving {
@@ -121,6 +121,9 @@ pub struct Serving {
     pub word: u64,
     /// Until when this node may serve, if it is the owner.
     pub lease_until_ns: u64,
+    /// How much of the lease was left at least when it was extended, ns; 0 if it was not extended yet. See
+    /// [`crate::lease::lowest_margin_ns`].
+    pub lowest_margin_ns: u64,
 }
 
 /// One place in the list of what this node holds. Written by the agent.
@@ -184,8 +187,14 @@ pub struct Heard {
     pub ifindex: u32,
     /// Flags of its last authentic message.
     pub flags: u32,
-    /// Round trips of its REPLYs, see [`rtt`].
-    pub rtt: [u32; rtt::BUCKETS],
+    /// The sum of the round trips, ns.
+    pub rtt_sum_ns: u64,
+    /// The sum of the gaps, ns.
+    pub gap_sum_ns: u64,
+    /// Round trips of its REPLYs, see [`crate::histogram`].
+    pub rtt: [u32; BUCKETS],
+    /// Times between its REPLYs, wide.
+    pub gap: [u32; BUCKETS],
 }
 
 /// One of this node's interfaces. Written by the agent.
@@ -223,11 +232,11 @@ pub mod event {
 const _: () = {
     assert!(size_of::<Settings>() == 72);
     assert!(size_of::<Control>() == 24);
-    assert!(size_of::<Serving>() == 16);
+    assert!(size_of::<Serving>() == 24);
     assert!(size_of::<Held>() == 8);
     assert!(size_of::<Record>() == 24);
     assert!(size_of::<Peer>() == 8);
-    assert!(size_of::<Heard>() == 80 + 4 * rtt::BUCKETS);
+    assert!(size_of::<Heard>() == 96 + 8 * BUCKETS);
     assert!(size_of::<Interface>() == 8);
     assert!(size_of::<Event>() == 24);
 };

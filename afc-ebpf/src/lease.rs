@@ -182,6 +182,17 @@ impl Holding {
     }
 }
 
+/// The lowest margin of a lease once it is extended from `before_ns` to `until_ns`: the least that was ever left of it when
+/// it was; 1 if it had run out meanwhile. 0 as long as nothing was extended, which a first grant does not count as.
+#[inline(always)]
+pub fn lowest_margin_ns(lowest_ns: u64, before_ns: u64, until_ns: u64, now_ns: u64) -> u64 {
+    let left = max(before_ns, now_ns + 1) - now_ns;
+    let is_extended = less(before_ns, until_ns) & less(0, before_ns);
+    let is_lower = less(left, lowest_ns) | (1 - less(0, lowest_ns));
+    let take = (is_extended & is_lower).wrapping_neg();
+    (left & take) | (lowest_ns & !take)
+}
+
 /// Later than any BOOTTIME, and below 2^63, so that the arithmetic here holds.
 pub const FOREVER_NS: u64 = 1 << 62;
 
@@ -220,6 +231,24 @@ mod tests {
 
     fn word() -> OwnerWord {
         Epoch::claim(7, NodeId(1)).owned_by(NodeId(1))
+    }
+
+    #[test]
+    fn the_lowest_margin_is_the_least_that_was_left_of_a_lease_when_it_was_extended() {
+        let now = 1000;
+        for (lowest, before, until, expected) in [
+            (0, 0, 1025, 0),
+            (0, 1020, 1025, 20),
+            (20, 1008, 1025, 8),
+            (8, 1020, 1025, 8),
+            (8, 1001, 1001, 8),
+            (8, 1003, 1002, 8),
+            (8, 990, 1025, 1),
+            (0, 990, 1025, 1),
+            (1, 1020, 1025, 1),
+        ] {
+            assert_eq!(lowest_margin_ns(lowest, before, until, now), expected, "{lowest} {before} {until}");
+        }
     }
 
     #[test]

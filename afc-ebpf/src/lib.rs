@@ -8,6 +8,7 @@
 #[cfg(test)]
 extern crate std;
 
+pub mod histogram;
 pub mod identity;
 pub mod layout;
 pub mod lease;
@@ -15,7 +16,6 @@ pub mod mac;
 pub mod opaque;
 pub mod reason;
 pub mod replay;
-pub mod rtt;
 pub mod siphash;
 pub mod verdict;
 pub mod wire;

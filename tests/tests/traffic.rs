@@ -95,7 +95,7 @@ fn serving(namespace: &Namespace, bpf: &BpfDirectory) -> (Datapath, FastMaps) {
     datapath.set_settings(&settings).expect("settings");
     datapath.set_addresses(&[(Ipv4Addr::from(VIRTUAL_IP), 0)]).expect("addresses");
     let fast = datapath.take_fast().expect("fast");
-    fast.extend_lease(0, u64::MAX);
+    fast.set_lease_until(0, u64::MAX);
     assert!(fast.raise_word(0, Epoch::claim(1, ME).owned_by(ME)));
     namespace.inside(|| datapath.attach()).expect("attached");
     (datapath, fast)
@@ -105,7 +105,7 @@ fn serving(namespace: &Namespace, bpf: &BpfDirectory) -> (Datapath, FastMaps) {
 fn answers_while_it_may(wire: &Wire, datapath: &Datapath, fast: &FastMaps) {
     let own = datapath.modes()[0].mac.to_bytes();
     assert_eq!(wire.who_has(Duration::from_secs(5)), Some(own), "the answer got through");
-    fast.extend_lease(0, 0);
+    fast.set_lease_until(0, 0);
     assert_eq!(wire.who_has(Duration::from_millis(200)), None, "fenced");
 }
 

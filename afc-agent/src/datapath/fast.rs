@@ -100,7 +100,7 @@ impl FastMaps {
                 self.end_leases(index)?;
                 holding.window_until_ns = until_ns;
                 // The kernel does not know of this majority; the owner word does not name this node yet.
-                self.extend_lease(index, until_ns);
+                self.set_lease_until(index, until_ns);
             }
         }
         self.write(index, &holding)
@@ -163,8 +163,8 @@ impl FastMaps {
         place.fetch_update(AcqRel, Acquire, |current| stands(current).then_some(free.0)).is_ok()
     }
 
-    /// Lets this node serve until then without any grant: best effort, and clusters of one.
-    pub fn extend_lease(&self, index: u32, until_ns: u64) {
+    /// Lets this node serve until then without any grant: best effort, clusters of one, and what was handed over.
+    pub fn set_lease_until(&self, index: u32, until_ns: u64) {
         self.view.shared.serving.word(index, offset_of!(Serving, lease_until_ns)).store(until_ns, Release);
     }
 
@@ -235,7 +235,8 @@ impl FastMaps {
     /// before, one that is slower finds nothing held.
     fn end_leases(&mut self, index: u32) -> Result<(), FastError> {
         let emptied = self.write(index, &Holding::default());
-        self.extend_lease(index, 0);
+        self.set_lease_until(index, 0);
+        self.view.shared.serving.word(index, offset_of!(Serving, lowest_margin_ns)).store(0, Release);
         emptied
     }
 

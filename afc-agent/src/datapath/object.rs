@@ -13,7 +13,7 @@ use aya::{
 use super::{DatapathError, attach::system_error, pins::Pins};
 
 /// Names the pin directory: maps of another shape are never adopted.
-pub(super) const LAYOUT_HASH: &str = env!("AFC_LAYOUT_HASH");
+pub const LAYOUT_HASH: &str = env!("AFC_LAYOUT_HASH");
 
 static OBJECT: &[u8] = aya::include_bytes_aligned!(concat!(env!("OUT_DIR"), "/afc-datapath"));
 

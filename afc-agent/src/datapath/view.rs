@@ -9,10 +9,10 @@ use std::{
 };
 
 use afc_ebpf::{
+    histogram::Histogram,
     identity::{NodeId, OwnerWord},
     layout::{Control, Heard, Held, MAX_HELD, MAX_NODES, MAX_SERVICES, Record, Serving, name},
     mac::Mac,
-    rtt,
 };
 use aya::maps::MapData;
 
@@ -113,12 +113,30 @@ impl View {
         }
     }
 
-    /// The histogram of a node's round trips, see [`rtt`].
-    pub fn round_trips(&self, node: NodeId) -> [u32; rtt::BUCKETS] {
-        let first = offset_of!(Heard, rtt);
-        std::array::from_fn(|bucket| {
-            self.shared.heard.half(u32::from(node.0), first + 4 * bucket).load(Relaxed)
-        })
+    /// The round trips of a node's heartbeats. Buckets and sum may be of two moments.
+    pub fn round_trips(&self, node: NodeId) -> Histogram {
+        self.times(node, offset_of!(Heard, rtt), offset_of!(Heard, rtt_sum_ns))
+    }
+
+    /// The times between a node's answers; the buckets are wide.
+    pub fn gaps(&self, node: NodeId) -> Histogram {
+        self.times(node, offset_of!(Heard, gap), offset_of!(Heard, gap_sum_ns))
+    }
+
+    /// How much was left at least of the lease of a service that this node holds, ns; none before it was ever extended.
+    pub fn lowest_margin_ns(&self, index: u32) -> Option<u64> {
+        let margin = self.shared.serving.word(index, offset_of!(Serving, lowest_margin_ns)).load(Acquire);
+        (margin != 0).then_some(margin)
+    }
+
+    fn times(&self, node: NodeId, buckets: usize, sum: usize) -> Histogram {
+        let (index, heard) = (u32::from(node.0), &self.shared.heard);
+        Histogram {
+            buckets: std::array::from_fn(|bucket| {
+                heard.half(index, buckets + 4 * bucket).load(Relaxed).into()
+            }),
+            sum_ns: heard.word(index, sum).load(Relaxed),
+        }
     }
 
     /// Until when the kernel speaks for the agent, ns.

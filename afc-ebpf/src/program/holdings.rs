@@ -39,7 +39,10 @@ pub(crate) fn grant(granted: &Granted, settings: &Settings, control: &Control, n
             }
             let outcome = (*holding).grant(granted.word, granted.voter, granted.echo_ns, lease_ns, now_ns);
             match outcome {
-                Grant::Extended { lease_until_ns } => serving.set_lease_until_ns(lease_until_ns),
+                Grant::Extended { lease_until_ns } => {
+                    serving.lower_margin_ns(before_ns, lease_until_ns, now_ns);
+                    serving.set_lease_until_ns(lease_until_ns);
+                }
                 Grant::Lapsed => serving.set_lease_until_ns(0),
                 Grant::NotHeld | Grant::NotAVoter | Grant::FromTheFuture => {}
             }

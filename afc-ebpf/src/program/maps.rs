@@ -9,7 +9,7 @@ use afc_ebpf::{
         Control, EVENT_RING_BYTES, Event, Heard, Held, Interface, MAX_ADDRESSES, MAX_HELD, MAX_INTERFACES,
         MAX_NODES, MAX_SERVICES, Peer, Record, Serving, Settings,
     },
-    lease::Holding,
+    lease::{Holding, lowest_margin_ns},
     mac::Mac,
     reason::Reason,
 };
@@ -106,6 +106,16 @@ impl ServingCell {
     pub(crate) fn set_lease_until_ns(self, until_ns: u64) {
         // SAFETY: as in `word`.
         unsafe { (&raw mut (*self.0).lease_until_ns).write_volatile(until_ns) }
+    }
+
+    /// Only under the lock of the same service's holding.
+    #[inline(always)]
+    pub(crate) fn lower_margin_ns(self, before_ns: u64, until_ns: u64, now_ns: u64) {
+        // SAFETY: as in `word`.
+        unsafe {
+            let lowest = &raw mut (*self.0).lowest_margin_ns;
+            lowest.write_volatile(lowest_margin_ns(lowest.read_volatile(), before_ns, until_ns, now_ns));
+        }
     }
 
     /// Raises the owner word to `word`, never lowers it; whether this call raised it.

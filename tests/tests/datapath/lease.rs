@@ -185,7 +185,7 @@ pub(crate) const ROWS: &[Row] = &[
         name: "a grant that finds the holding lapsed",
         packet: |rig| {
             rig.hold(0, word(5, ME), LEASE_NS + 1_000_000);
-            rig.fast.extend_lease(0, u64::MAX);
+            rig.fast.set_lease_until(0, u64::MAX);
             granting(rig, MINE).frame()
         },
         reason: Reason::ProbeAnswered,
@@ -218,6 +218,23 @@ pub(crate) const ROWS: &[Row] = &[
             assert!(lease(rig) > outcome.after_ns);
             let holding = rig.fast.holding(0).expect("read");
             assert_eq!((holding.word, holding.lease_until_ns()), (word(9, ME).0, lease(rig)));
+        },
+    },
+    Row {
+        name: "a second grant shows how much of the lease was left",
+        packet: |rig| {
+            rig.hold(0, word(5, ME), 0);
+            let first = granting(rig, MINE).frame();
+            rig.receive(&first);
+            assert_eq!(rig.fast.view().lowest_margin_ns(0), None, "nothing was extended yet");
+            granting(rig, MINE).frame()
+        },
+        reason: Reason::ProbeAnswered,
+        check: |rig, _, outcome| {
+            let margin_ns = rig.fast.view().lowest_margin_ns(0).expect("it was extended");
+            assert!(margin_ns < LEASE_NS && lease(rig) - margin_ns > outcome.before_ns, "{margin_ns}");
+            rig.fast.drop_holding(0).expect("dropped");
+            assert_eq!(rig.fast.view().lowest_margin_ns(0), None, "it is of one holding");
         },
     },
 ];

@@ -41,7 +41,7 @@ fn an_owner_word_is_raised_and_released_but_never_lowered() {
 fn a_drop_empties_the_holding_ends_the_lease_and_leaves_the_list() {
     let mut rig = Rig::new("drop");
     rig.fast.hold(2, &claim(2)).expect("held");
-    rig.fast.extend_lease(2, u64::MAX);
+    rig.fast.set_lease_until(2, u64::MAX);
     let holding = rig.fast.holding(2).expect("read");
     assert_eq!((holding.word, holding.incarnation, holding.needed), (word(5, ME).0, INCARNATION, 1));
     assert_eq!(rig.fast.held().collect::<Vec<_>>(), [(service(2), 2)]);
@@ -56,7 +56,7 @@ fn a_drop_empties_the_holding_ends_the_lease_and_leaves_the_list() {
 fn a_fresh_claim_starts_without_the_lease_before_it() {
     let mut rig = Rig::new("fresh");
     rig.fast.hold(0, &claim(0)).expect("held");
-    rig.fast.extend_lease(0, u64::MAX);
+    rig.fast.set_lease_until(0, u64::MAX);
     rig.fast.hold(0, &Claim { word: word(6, ME), ..claim(0) }).expect("held");
     assert_eq!(rig.fast.serving(0).1, 0);
 }
@@ -65,7 +65,7 @@ fn a_fresh_claim_starts_without_the_lease_before_it() {
 fn leases_do_not_carry_over_to_other_voters() {
     let mut rig = Rig::new("voters");
     rig.fast.hold(0, &claim(0)).expect("held");
-    rig.fast.extend_lease(0, u64::MAX);
+    rig.fast.set_lease_until(0, u64::MAX);
     let others = &[OTHER, PEER];
     let raised = Claim { word: word(6, ME), others, leases: Leases::CarriedOver, ..claim(0) };
     rig.fast.hold(0, &raised).expect("held");
@@ -77,7 +77,7 @@ fn an_adopted_holding_keeps_its_age_and_its_lease() {
     let mut rig = Rig::new("adopt");
     let old = claim(0);
     rig.fast.hold(0, &old).expect("held");
-    rig.fast.extend_lease(0, 77);
+    rig.fast.set_lease_until(0, 77);
     rig.fast.set_incarnation(INCARNATION + 1);
     let now_ns = old.now_ns + 1_000_000;
     rig.fast.hold(0, &Claim { now_ns, leases: Leases::CarriedOver, ..old }).expect("held");

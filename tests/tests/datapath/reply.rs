@@ -1,10 +1,10 @@
 //! REPLY to our probes: recorded with the kernel's clock, once. And every other authentic message: to the agent, once.
 
 use afc_ebpf::{
+    histogram::{self, Histogram},
     layout::Heard,
     reason::Reason,
     replay::Window,
-    rtt,
     wire::{Kind, flag, offset},
 };
 
@@ -60,12 +60,17 @@ pub(crate) const ROWS: &[Row] = &[
             assert_eq!((heard_ns, reply_echo_ns), (reply_ns, field(packet, offset::ECHO)));
             assert_eq!((replies, session, flags), (1, THEIRS, u32::from(flag::AVAILABLE)));
             assert_eq!((rig.heard(PEER).mac, ifindex), (mac(PEER).0, rig.inner.ifindex));
-            let histogram = rig.heard(PEER).rtt;
-            assert_eq!(histogram[rtt::bucket(reply_ns - reply_echo_ns)], 1);
-            assert_eq!(histogram.iter().sum::<u32>(), 1);
+            let round_trip_ns = reply_ns - reply_echo_ns;
+            let buckets = rig.heard(PEER).rtt;
+            assert_eq!(buckets[histogram::bucket(round_trip_ns)], 1);
+            assert_eq!(buckets.iter().sum::<u32>(), 1);
+            assert_eq!(rig.heard(PEER).gap, [0; histogram::BUCKETS], "nothing came before it");
             let snapshot = rig.fast.heard(PEER);
             assert_eq!((snapshot.reply_ns, snapshot.session, snapshot.mac), (reply_ns, THEIRS, mac(PEER)));
-            assert_eq!(rig.fast.view().round_trips(PEER), histogram);
+            assert_eq!(
+                rig.fast.view().round_trips(PEER),
+                Histogram { buckets: buckets.map(u64::from), sum_ns: round_trip_ns }
+            );
         },
     },
     Row {
@@ -98,7 +103,24 @@ pub(crate) const ROWS: &[Row] = &[
             Beat { echo: reply.echo - 900_000_000, ..reply }.frame()
         },
         reason: Reason::ReplyRecorded,
-        check: |rig, _, _| assert_eq!(rig.heard(PEER).rtt[rtt::BUCKETS - 1], 1),
+        check: |rig, _, _| assert_eq!(rig.heard(PEER).rtt[histogram::BUCKETS - 1], 1),
+    },
+    Row {
+        name: "the time since the answer before, of the same session",
+        packet: |rig| {
+            let reply = reply(rig);
+            let before_ns = reply.echo - 40_000_000;
+            rig.set_heard(PEER, |heard| (heard.session, heard.reply_ns) = (THEIRS, before_ns));
+            reply.frame()
+        },
+        reason: Reason::ReplyRecorded,
+        check: |rig, packet, _| {
+            let before_ns = field(packet, offset::ECHO) - 40_000_000;
+            let gap_ns = rig.heard(PEER).reply_ns - before_ns;
+            let mut buckets = [0; histogram::BUCKETS];
+            buckets[histogram::wide_bucket(gap_ns)] = 1;
+            assert_eq!(rig.fast.view().gaps(PEER), Histogram { buckets, sum_ns: gap_ns });
+        },
     },
     Row {
         name: "a second answer to one probe",

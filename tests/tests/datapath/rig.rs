@@ -208,7 +208,9 @@ impl Rig {
 
     /// Writes who serves a service, and until when.
     pub(crate) fn serve(&mut self, index: u32, word: OwnerWord, lease_until_ns: u64) {
-        self.serving.set(index, Serving { word: word.0, lease_until_ns }, 0).expect("serving");
+        self.serving
+            .set(index, Serving { word: word.0, lease_until_ns, lowest_margin_ns: 0 }, 0)
+            .expect("serving");
     }
 
     /// Holds a service with two other voters since `age_ns` ago.
