@@ -8,6 +8,7 @@ mod discovery;
 mod disk;
 mod floors;
 mod lists;
+mod metrics;
 mod notices;
 mod parts;
 mod recording;
@@ -38,7 +39,11 @@ use tracing_subscriber::EnvFilter;
 
 use crate::{
     config::Config,
-    heartbeat::mailbox::{Mailbox, Notice, Order},
+    heartbeat::{
+        mailbox::{Mailbox, Notice, Order},
+        scheduling::STACK_BYTES,
+    },
+    http::HttpServer,
     systemd::{self, Progress},
 };
 use notices::Outcome;
@@ -59,6 +64,7 @@ pub fn run(config: Config) -> Result<()> {
     start_log();
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .worker_threads(2)
+        .thread_stack_size(STACK_BYTES)
         .enable_all()
         .build()
         .context("cannot start the tokio runtime")?;
@@ -111,12 +117,17 @@ fn start_log() {
 impl Agent {
     async fn serve(mut self, mut signals: Signals) -> Result<()> {
         let fast_path = self.fast_path.take().expect("the fast path is started once");
-        let thread = thread::Builder::new().name("afc-fast".to_owned()).spawn(move || fast_path.run())?;
+        let thread = thread::Builder::new()
+            .name("afc-fast".to_owned())
+            .stack_size(STACK_BYTES)
+            .spawn(move || fast_path.run())?;
         let control = self.control.take().expect("the control socket is served once");
         let mut tasks = JoinSet::new();
         self.start_discovery(&mut tasks);
         tasks.spawn(self.floor_task().run());
-        tasks.spawn(control.run(Arc::new(self.status_source())));
+        let source = Arc::new(self.status_source());
+        tasks.spawn(control.run(Arc::clone(&source)));
+        tasks.spawn(HttpServer::new(self.config.agent.listen).run(source));
         #[cfg(feature = "trace")]
         let _tracer = tokio::spawn(trace::flush(self.datapath.tracer()?));
         info!(node = self.config.this_node().name, "ready");

@@ -5,6 +5,7 @@
 //! before, and hands each event on to be kept; a SIGKILL loses those of the last moment, which are in the system's log.
 
 mod describe;
+mod tally;
 
 use std::{
     collections::VecDeque,
@@ -18,6 +19,7 @@ use tokio::sync::watch;
 
 pub(crate) use describe::refusal_name;
 pub use describe::{Naming, describe};
+pub use tally::Tally;
 
 /// Events that are kept; the oldest goes when there are more.
 pub const CAPACITY: usize = 1024;
@@ -66,7 +68,7 @@ impl Happening {
 }
 
 /// What happened.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum EventKind {
     /// The agent is ready.
@@ -110,6 +112,29 @@ pub enum EventKind {
 }
 
 impl EventKind {
+    /// All of them.
+    pub const ALL: &[Self] = &[
+        Self::Started,
+        Self::Adopted,
+        Self::Stopping,
+        Self::Suspected,
+        Self::Alive,
+        Self::Claimed,
+        Self::Served,
+        Self::Dropped,
+        Self::OwnerChanged,
+        Self::TwoAnnouncers,
+        Self::Refused,
+        Self::NotHandedOver,
+        Self::Availability,
+        Self::Lists,
+        Self::Interface,
+        Self::Doubt,
+        Self::Fault,
+        Self::Recovered,
+        Self::Recording,
+    ];
+
     /// Its name in JSON and text.
     pub const fn name(self) -> &'static str {
         match self {
@@ -153,9 +178,14 @@ pub struct EventBatch {
 
 /// The last [`CAPACITY`] events. Shared by whoever reports and whoever reads.
 pub struct EventLog {
-    ring: Mutex<VecDeque<Arc<EventRecord>>>,
+    kept: Mutex<Kept>,
     newest: watch::Sender<u64>,
     keep: Box<dyn Fn(Arc<EventRecord>) + Send + Sync>,
+}
+
+struct Kept {
+    ring: VecDeque<Arc<EventRecord>>,
+    tally: Tally,
 }
 
 impl Default for EventLog {
@@ -174,19 +204,20 @@ impl EventLog {
         let mut ring = VecDeque::with_capacity(CAPACITY);
         ring.extend(past.into_iter().rev().take(CAPACITY));
         ring.make_contiguous().reverse();
-        Self { ring: Mutex::new(ring), newest, keep: Box::new(keep) }
+        Self { kept: Mutex::new(Kept { ring, tally: Tally::default() }), newest, keep: Box::new(keep) }
     }
 
     /// Adds an event that happened at `boot_ns` by `CLOCK_BOOTTIME` and `at` by the wall clock; returns its id.
     pub fn push(&self, boot_ns: u64, at: SystemTime, happening: Happening) -> u64 {
-        let mut ring = self.ring();
-        if ring.len() == CAPACITY {
-            ring.pop_front();
+        let mut kept = self.kept();
+        kept.tally.count(&happening);
+        if kept.ring.len() == CAPACITY {
+            kept.ring.pop_front();
         }
         let id = *self.newest.borrow() + 1;
         let at = humantime::format_rfc3339_micros(at).to_string();
         let event = Arc::new(EventRecord { id, at, boot_ns, happening });
-        ring.push_back(Arc::clone(&event));
+        kept.ring.push_back(Arc::clone(&event));
         // Under the lock, so that ids are in order; waiting readers find the event.
         (self.keep)(event);
         self.newest.send_replace(id);
@@ -195,7 +226,7 @@ impl EventLog {
 
     /// The events with a greater id than `after`.
     pub fn after(&self, after: u64) -> EventBatch {
-        let ring = self.ring();
+        let ring = &self.kept().ring;
         let first = ring.front().map_or(0, |event| event.id);
         let missed = first.saturating_sub(after.saturating_add(1));
         let known = ring.partition_point(|event| event.id <= after);
@@ -207,9 +238,14 @@ impl EventLog {
         self.newest.subscribe()
     }
 
-    fn ring(&self) -> MutexGuard<'_, VecDeque<Arc<EventRecord>>> {
-        // Every change is one push behind one pop, so a panic elsewhere left nothing half done.
-        self.ring.lock().unwrap_or_else(PoisonError::into_inner)
+    /// How often what happened since the start of this agent.
+    pub fn tally(&self) -> Tally {
+        self.kept().tally.clone()
+    }
+
+    fn kept(&self) -> MutexGuard<'_, Kept> {
+        // Every change is a count and one push behind one pop, so a panic elsewhere left nothing half done.
+        self.kept.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 

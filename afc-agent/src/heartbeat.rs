@@ -8,5 +8,6 @@ pub mod fast_path;
 pub mod mailbox;
 pub mod scheduling;
 pub mod socket;
+pub mod timing;
 pub mod view;
 pub mod wake;

@@ -19,6 +19,7 @@ use std::{
 use afc_engine::{Effect, Event, recording::Header};
 use crossbeam_queue::ArrayQueue;
 
+use crate::heartbeat::scheduling::STACK_BYTES;
 use writer::Writer;
 
 /// Events and effects that wait for the writer, at most: seconds of them at the usual intervals. More are lost, and the
@@ -88,7 +89,10 @@ pub fn start(
     let file = fs::OpenOptions::new().write(true).create_new(true).mode(0o600).open(path)?;
     let (recorder, shared) = Recorder::with_room_for(ITEMS);
     let writer = Writer::new(file, limit_bytes, shared, tell);
-    let thread = thread::Builder::new().name("afc-record".to_owned()).spawn(move || writer.run(header))?;
+    let thread = thread::Builder::new()
+        .name("afc-record".to_owned())
+        .stack_size(STACK_BYTES)
+        .spawn(move || writer.run(header))?;
     Ok((recorder, thread))
 }
 

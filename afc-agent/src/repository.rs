@@ -28,7 +28,10 @@ use std::{
     time::Duration,
 };
 
-use afc_ebpf::identity::{NodeId, OwnerWord, ServiceId};
+use afc_ebpf::{
+    histogram::Histogram,
+    identity::{NodeId, OwnerWord, ServiceId},
+};
 use tokio::sync::mpsc;
 
 pub use codec::{Document, SetAside};
@@ -38,6 +41,7 @@ pub use floors::{Floor, Floors};
 use crate::{
     cluster::record::{NodeRecord, Version},
     events::EventRecord,
+    heartbeat::scheduling::STACK_BYTES,
     state::History,
 };
 use contents::{Change, Contents, RecordChange};
@@ -116,6 +120,8 @@ pub struct Stats {
     pub last_sync: Duration,
     /// How long the longest took.
     pub worst_sync: Duration,
+    /// All of them; wide buckets.
+    pub all_syncs: Histogram,
     /// Records that were not newer than the stored one.
     pub older_records: u64,
     /// Records that hold what cannot be stored, such as infinite numbers.
@@ -145,7 +151,10 @@ impl Repository {
         shared.counters.set_aside.store(set_aside.len() as u64, Ordering::Relaxed);
         shared.counters.damaged_files.store(matches!(found, Found::Damaged { .. }).into(), Ordering::Relaxed);
         let writer = Writer::new(Arc::clone(&shared), store, incidents);
-        let thread = thread::Builder::new().name("afc-repository".to_owned()).spawn(|| writer.run());
+        let thread = thread::Builder::new()
+            .name("afc-repository".to_owned())
+            .stack_size(STACK_BYTES)
+            .spawn(|| writer.run());
         let thread =
             thread.map_err(|error| DiskError::new("start the writer of", &shared.place.file, error))?;
         let repository = Self { shared, writer: Mutex::new(Some(thread)) };
@@ -268,6 +277,7 @@ impl Repository {
             syncs: place.times.count(),
             last_sync: place.times.last(),
             worst_sync: place.times.worst(),
+            all_syncs: place.times.all(),
             older_records: count(&counters.older_records),
             unstorable_records: count(&counters.unstorable_records),
             damaged_files: count(&counters.damaged_files),

@@ -59,6 +59,16 @@ pub enum XdpAttachment {
     Generic,
 }
 
+impl XdpAttachment {
+    /// Its name in JSON and tables.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Native => "native",
+            Self::Generic => "generic",
+        }
+    }
+}
+
 /// How the fast-path thread is scheduled.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
@@ -69,6 +79,17 @@ pub enum Scheduling {
     Fifo,
     /// The normal class: wake-ups may come a second late on a busy machine.
     Normal,
+}
+
+impl Scheduling {
+    /// Its name in JSON and metrics.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Deadline => "deadline",
+            Self::Fifo => "fifo",
+            Self::Normal => "normal",
+        }
+    }
 }
 
 /// A node as this one sees it.
@@ -167,6 +188,9 @@ pub enum ServiceState {
 }
 
 impl ServiceState {
+    /// All of them.
+    pub const ALL: [Self; 5] = [Self::Serving, Self::Claiming, Self::Fenced, Self::Elsewhere, Self::Unowned];
+
     /// Its name in JSON and tables.
     pub const fn name(self) -> &'static str {
         match self {
@@ -297,13 +321,20 @@ pub(crate) mod tests {
 
     #[test]
     fn names_in_tables_are_those_in_json() {
-        use ServiceState::{Claiming, Elsewhere, Fenced, Serving, Unowned};
-        for state in [Serving, Claiming, Fenced, Elsewhere, Unowned] {
+        for state in ServiceState::ALL {
             assert_eq!(serde_json::to_value(state).unwrap(), state.name());
         }
-        use UnavailableReason::{Cpu, Dead, Drained, Iops, Load, Memory, Serving as Busy, Unhealthy};
-        for reason in [Memory, Cpu, Iops, Load, Busy, Drained, Unhealthy, Dead] {
+        for reason in UnavailableReason::ALL {
             assert_eq!(serde_json::to_value(reason).unwrap(), reason.name());
+        }
+        for role in [Role::Member, Role::Witness, Role::Gateway] {
+            assert_eq!(serde_json::to_value(role).unwrap(), role.name());
+        }
+        for class in [Scheduling::Deadline, Scheduling::Fifo, Scheduling::Normal] {
+            assert_eq!(serde_json::to_value(class).unwrap(), class.name());
+        }
+        for attachment in [XdpAttachment::Native, XdpAttachment::Generic] {
+            assert_eq!(serde_json::to_value(attachment).unwrap(), attachment.name());
         }
     }
 }

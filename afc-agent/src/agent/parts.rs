@@ -17,6 +17,7 @@ use crate::{
     heartbeat::{
         codec::Envelope,
         fast_path::{Contact, Place},
+        timing::Takeover,
     },
     key::ClusterKeys,
 };
@@ -181,6 +182,7 @@ pub(super) fn places(config: &Config) -> Vec<Place> {
         others: others(config, service),
         addresses: service.addresses.iter().map(|virtual_ip| virtual_ip.address).collect(),
         unsent_floor: None,
+        takeover: Takeover::default(),
     };
     config.services.iter().map(place).collect()
 }

@@ -30,6 +30,7 @@ use crate::{
         mailbox::{self, Mailbox, Notice, Order},
         scheduling,
         socket::HeartbeatSocket,
+        timing::Timings,
         view::{Tally, View},
     },
     key::ClusterKeys,
@@ -184,6 +185,7 @@ impl Agent {
             agent_timeout_ns: config.agent.agent_timeout.as_nanos() as u64,
             interval: config.heartbeat.interval,
             tally: Tally::default(),
+            timings: Timings::default(),
             has_news: false,
         };
         // What a new session forgets is forgotten before the kernel speaks for it.

@@ -6,10 +6,7 @@ use std::{
     time::Duration,
 };
 
-use afc_ebpf::{
-    identity::{Epoch, NodeId},
-    rtt,
-};
+use afc_ebpf::identity::{Epoch, NodeId};
 use afc_engine::view::{HolderState, NodeView, ServiceView, Watch};
 use tokio::sync::watch;
 
@@ -167,7 +164,7 @@ impl AgentStatus {
         let seen = view.nodes.iter().find(|seen| seen.id == node.id);
         let is_me = node.id == self.config.agent.node;
         let round_trips = self.maps.round_trips(node.id);
-        let quantile = |per_mille| rtt::quantile_ns(&round_trips, per_mille).map(|ns| ns as f64 / 1e3);
+        let quantile = |per_mille| round_trips.quantile_ns(per_mille).map(|ns| ns as f64 / 1e3);
         let rtt_us = quantile(500).zip(quantile(990)).map(|(p50, p99)| RoundTrip { p50, p99 });
         let heard_ns = self.maps.heard(node.id).heard_ns;
         let silence_ms = (!is_me && heard_ns != 0).then(|| now_ns.saturating_sub(heard_ns) as f64 / 1e6);

@@ -172,6 +172,15 @@ pub enum Role {
 }
 
 impl Role {
+    /// Its name in the configuration, in JSON and tables.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Member => "member",
+            Self::Witness => "witness",
+            Self::Gateway => "gateway",
+        }
+    }
+
     /// Whether its vote counts.
     pub const fn votes(self) -> bool {
         match self {

@@ -2,7 +2,7 @@
 
 use std::{
     collections::BTreeMap,
-    net::{Ipv4Addr, SocketAddr},
+    net::{IpAddr, Ipv4Addr, SocketAddr},
     path::{Path, PathBuf},
     time::Duration,
 };
@@ -37,6 +37,8 @@ const MAX_SOCKET_PATH_BYTES: usize = 107;
 const RECORD_LIMIT_BYTES: u64 = 1 << 30;
 /// A header alone may take some hundred kilobytes.
 const MIN_RECORD_LIMIT_BYTES: u64 = 1 << 20;
+/// Where metrics are served by default: to this machine only.
+const LISTEN: SocketAddr = SocketAddr::new(IpAddr::V4(Ipv4Addr::LOCALHOST), 9947);
 /// Where cluster controllers listen by default.
 const CONTROLLER_PORT: u16 = 7948;
 /// The first membership generation.
@@ -127,9 +129,6 @@ pub(super) fn agent(
         );
     }
     let listen = section.optional("listen", quantity::socket_address);
-    if listen.is_some() {
-        section.note("listen", "this version does not serve HTTP yet");
-    }
     let agent_timeout = agent_timeout(section, heartbeat);
     let capacity = capacity(section);
     let proc_root = section.optional("proc_root", quantity::absolute_path);
@@ -143,7 +142,7 @@ pub(super) fn agent(
         xdp_mode,
         state_dir,
         control_socket,
-        listen: listen.unwrap_or(SocketAddr::from((Ipv4Addr::LOCALHOST, 9947))),
+        listen: listen.unwrap_or(LISTEN),
         bpf_dir,
         agent_timeout: agent_timeout?,
         capacity,

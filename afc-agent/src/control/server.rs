@@ -229,4 +229,4 @@ fn line(response: &Response) -> String {
 }
 
 #[cfg(test)]
-mod tests;
+pub(crate) mod tests;

@@ -23,6 +23,7 @@ use super::{
     mailbox::{Mailbox, Notice, Order},
     scheduling::{SchedulingClass, schedule_current_thread},
     socket::HeartbeatSocket,
+    timing::{Phase, Takeover, Timings},
     view::{Heartbeats, Tally, View},
     wake::{Timer, Wait},
 };
@@ -45,6 +46,8 @@ pub struct Place {
     pub addresses: Vec<Ipv4Addr>,
     /// A floor to be made safe that found no room among the notices yet.
     pub unsent_floor: Option<u32>,
+    /// How far this node is with taking it over.
+    pub takeover: Takeover,
 }
 
 /// A node as the fast path needs it.
@@ -96,6 +99,8 @@ pub struct FastPath {
     pub interval: Duration,
     /// What went wrong so far.
     pub tally: Tally,
+    /// How long things took so far.
+    pub timings: Timings,
     /// Something was reported that the view does not show yet.
     pub has_news: bool,
 }
@@ -167,7 +172,7 @@ impl FastPath {
         let now = clock::boottime_ns();
         check_suspend(round, now)?;
         self.maps.set_agent_until(now + self.agent_timeout_ns);
-        self.tally.worst_lateness_ns = self.tally.worst_lateness_ns.max(now.saturating_sub(round.armed_ns));
+        self.note_lateness(round, now);
         self.hear_network()?;
         self.hear_kernel()?;
         round.is_stopped |= self.hear_orders()?;
@@ -211,10 +216,13 @@ impl FastPath {
 
     fn hear_kernel(&mut self) -> io::Result<()> {
         while let Some(event) = self.maps.next_event() {
-            let Some(place) = self.places.get(event.service as usize) else {
+            let Some(place) = self.places.get_mut(event.service as usize) else {
                 continue;
             };
             let service = place.service;
+            if event.kind == event::MAJORITY {
+                self.timings.finish(&mut place.takeover, Phase::Agree, event.at_ns);
+            }
             match event.kind {
                 event::ADOPTED => {
                     self.handle(Event::Adopted { service, word: OwnerWord(event.word) })?;
@@ -273,11 +281,20 @@ impl FastPath {
         let holding = self.maps.holding(index).map_err(io::Error::other)?;
         if holding.is_held() && holding.needed == 0 {
             // Nobody else votes: the kernel serves as long as the agent lives.
-            self.maps.extend_lease(index, clock::boottime_ns() + self.agent_timeout_ns);
+            self.maps.set_lease_until(index, clock::boottime_ns() + self.agent_timeout_ns);
         }
         let (_, until_ns) = self.maps.serving(index);
         self.handle(Event::Lease { service, word: OwnerWord(holding.word), until_ns })?;
         Ok(())
+    }
+
+    /// What woke this round before its timer was due is not late.
+    fn note_lateness(&mut self, round: &Round, now: u64) {
+        if now >= round.armed_ns {
+            let late_ns = now - round.armed_ns;
+            self.timings.lateness.add_wide(late_ns);
+            self.tally.worst_lateness_ns = self.tally.worst_lateness_ns.max(late_ns);
+        }
     }
 
     fn next_wake(&mut self, round: &mut Round, now: u64) -> io::Result<()> {
@@ -306,6 +323,7 @@ impl FastPath {
         }));
         view.at_ns = now;
         view.class = round.class;
+        view.timings = self.timings;
         view.tally = Tally { send_errors: self.tally.send_errors + self.socket.send_errors, ..self.tally };
         true
     }

@@ -4,6 +4,8 @@ use std::{fmt, io, time::Duration};
 
 use tracing::warn;
 
+/// The stack of each thread of the agent. Memory is locked, so all of it is resident.
+pub const STACK_BYTES: usize = 512 * 1024;
 /// CPU time that the fast path may use in each interval under `SCHED_DEADLINE` (design.md section 6).
 const DEADLINE_RUNTIME: Duration = Duration::from_micros(200);
 /// Priority under `SCHED_FIFO`: above usual real-time work (50), below the kernel's own watchdogs (99).

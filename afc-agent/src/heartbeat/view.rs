@@ -6,7 +6,7 @@ use afc_engine::{
     view::{Counters, NodeView, ServiceView},
 };
 
-use crate::heartbeat::scheduling::SchedulingClass;
+use crate::heartbeat::{scheduling::SchedulingClass, timing::Timings};
 
 /// One moment of the fast path. Created with room for everything, so that a refresh allocates nothing.
 #[derive(Clone, Debug, Default)]
@@ -31,6 +31,8 @@ pub struct View {
     pub ignored: Counters,
     /// What went wrong around it.
     pub tally: Tally,
+    /// How long things took.
+    pub timings: Timings,
 }
 
 /// Heartbeats with one node since the start; the difference was lost, or is under way.

@@ -11,12 +11,13 @@ use std::{
     ops::Bound,
     path::Path,
     sync::{
-        Arc,
+        Arc, Mutex, PoisonError,
         atomic::{AtomicU64, Ordering},
     },
     time::{Duration, Instant},
 };
 
+use afc_ebpf::histogram::Histogram;
 use redb::{BackendError, StorageBackend, backends::FileBackend};
 
 /// What a redb file begins with.
@@ -64,6 +65,7 @@ pub(super) struct SyncTimes {
     count: AtomicU64,
     last_ns: AtomicU64,
     worst_ns: AtomicU64,
+    all: Mutex<Histogram>,
     /// The error that every write is to fail with; none while it is 0.
     #[cfg(test)]
     pub(super) fault: std::sync::atomic::AtomicI32,
@@ -83,6 +85,7 @@ impl SyncTimes {
         self.count.fetch_add(1, Ordering::Relaxed);
         self.last_ns.store(took_ns, Ordering::Relaxed);
         self.worst_ns.fetch_max(took_ns, Ordering::Relaxed);
+        self.all.lock().unwrap_or_else(PoisonError::into_inner).add_wide(took_ns);
     }
 
     pub(super) fn count(&self) -> u64 {
@@ -91,6 +94,10 @@ impl SyncTimes {
 
     pub(super) fn last(&self) -> Duration {
         Duration::from_nanos(self.last_ns.load(Ordering::Relaxed))
+    }
+
+    pub(super) fn all(&self) -> Histogram {
+        *self.all.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     pub(super) fn worst(&self) -> Duration {

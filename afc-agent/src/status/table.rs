@@ -32,18 +32,12 @@ fn write_head(status: &Status, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         status.safety,
         humantime::format_duration(std::time::Duration::from_secs(status.uptime_s as u64)),
     )?;
-    let attachment = |(interface, attachment): (&String, &XdpAttachment)| {
-        let mode = match attachment {
-            XdpAttachment::Native => "native",
-            XdpAttachment::Generic => "generic",
-        };
-        format!("{interface} {mode}")
-    };
+    let attachment =
+        |(interface, attachment): (&String, &XdpAttachment)| format!("{interface} {}", attachment.name());
     let attachments: Vec<_> = status.xdp.iter().map(attachment).collect();
     let xdp = if attachments.is_empty() { NOTHING.to_owned() } else { attachments.join(", ") };
     let scheduling = match status.scheduling {
-        Scheduling::Deadline => "deadline",
-        Scheduling::Fifo => "fifo",
+        class @ (Scheduling::Deadline | Scheduling::Fifo) => class.name(),
         Scheduling::Normal => "NORMAL (wake-ups may come late)",
     };
     write!(f, "xdp {xdp}; scheduling {scheduling}; lease {}", milliseconds(status.lease_remaining_ms))?;
@@ -68,16 +62,11 @@ fn service_row(service: &ServiceStatus) -> Vec<String> {
 }
 
 fn node_row(node: &NodeStatus, this_node: &str) -> Vec<String> {
-    let role = match node.role {
-        Role::Member => "member",
-        Role::Witness => "witness",
-        Role::Gateway => "gateway",
-    };
     let this = if node.name == this_node { "*" } else { "" };
     vec![
         format!("{}{this}", node.name),
         node.id.to_string(),
-        role.to_owned(),
+        node.role.name().to_owned(),
         node.address.clone(),
         if node.alive { "yes" } else { "NO" }.to_owned(),
         match node.role {

@@ -13,13 +13,14 @@ use crate::{
     lists, status,
 };
 
+/// An agent that has one of everything to show.
 #[derive(Default)]
-struct Source {
+pub(crate) struct Source {
     events: EventLog,
 }
 
 impl Source {
-    fn push(&self, text: &str) {
+    pub(crate) fn push(&self, text: &str) {
         self.events.push(1, SystemTime::UNIX_EPOCH, Happening::new(EventKind::Started, text));
     }
 }

@@ -6,10 +6,21 @@ use afc_ebpf::{
     identity::{Epoch, ServiceId},
     wire::{Kind, flag},
 };
-use afc_engine::{Effect, effect::Leases, message::Message};
+use afc_engine::{
+    Effect,
+    effect::{Cause, Leases, Report},
+    message::Message,
+};
 
 use super::FastPath;
-use crate::{clock, datapath::Claim, heartbeat::mailbox::Notice};
+use crate::{
+    clock,
+    datapath::Claim,
+    heartbeat::{
+        mailbox::Notice,
+        timing::{Phase, Takeover},
+    },
+};
 
 impl FastPath {
     /// Does what the engine asks, in its order; whether it is done for good. Messages wait for the end of the round, which
@@ -31,6 +42,9 @@ impl FastPath {
                     let index = self.index(service)?;
                     if word.owner().is_some() {
                         self.maps.raise_word(index, word);
+                        if word.owner() == self.node {
+                            self.finish(index, Phase::Flip);
+                        }
                     } else {
                         self.maps.clear_owner(index, word.epoch());
                     }
@@ -44,9 +58,14 @@ impl FastPath {
                     self.places[index as usize].unsent_floor = Some(counter);
                     self.send_floors();
                 }
-                Effect::GratuitousArp { service } => self.send_gratuitous(service)?,
+                Effect::GratuitousArp { service } => {
+                    let index = self.index(service)?;
+                    self.send_gratuitous(index);
+                    self.finish(index, Phase::Announce);
+                }
                 Effect::Report(report) => {
                     self.has_news = true;
+                    self.time(&report)?;
                     self.tell(Notice::Report { at_ns: clock::boottime_ns(), report });
                 }
                 Effect::Stopped => is_stopped = true,
@@ -81,8 +100,7 @@ impl FastPath {
         self.socket.queue(contact.address, datagram);
     }
 
-    fn send_gratuitous(&mut self, service: ServiceId) -> io::Result<()> {
-        let index = self.index(service)?;
+    fn send_gratuitous(&mut self, index: u32) {
         for address in &self.places[index as usize].addresses {
             for sender in &self.gratuitous {
                 if sender.send(*address).is_err() {
@@ -90,7 +108,37 @@ impl FastPath {
                 }
             }
         }
+    }
+
+    /// Measures how a takeover begins and ends. An owner that raises its epoch takes nothing over.
+    fn time(&mut self, report: &Report) -> io::Result<()> {
+        match *report {
+            Report::Claimed { service, cause, .. } if cause != Cause::RaiseEpoch => {
+                let (index, now) = (self.index(service)?, clock::boottime_ns());
+                let answered_ns = self.maps.heard(self.maps.serving(index).0.owner()).reply_ns;
+                if cause == Cause::OwnerSilent && answered_ns != 0 {
+                    self.timings.add(Phase::Detect, now.saturating_sub(answered_ns));
+                }
+                self.places[index as usize].takeover = Takeover::claimed(now);
+            }
+            Report::Dropped { service, .. } => {
+                let index = self.index(service)?;
+                self.places[index as usize].takeover = Takeover::default();
+            }
+            Report::Claimed { .. }
+            | Report::Suspected { .. }
+            | Report::Alive { .. }
+            | Report::Served { .. }
+            | Report::OwnerChanged { .. }
+            | Report::TwoAnnouncers { .. }
+            | Report::Refused { .. }
+            | Report::NotHandedOver { .. } => {}
+        }
         Ok(())
+    }
+
+    fn finish(&mut self, index: u32, phase: Phase) {
+        self.timings.finish(&mut self.places[index as usize].takeover, phase, clock::boottime_ns());
     }
 
     /// Asks for what the engine asks for once only: until there is room for it.
