@@ -238,6 +238,7 @@ fn named(label: &'static str, name: &str) -> Labels {
     vec![(label, name.to_owned())]
 }
 
-fn truth(is_so: bool) -> f64 {
-    f64::from(u8::from(is_so))
+/// 1 for what is so, else 0.
+fn truth(is_so: impl Into<u8>) -> f64 {
+    f64::from(is_so.into())
 }
