@@ -1,6 +1,7 @@
 //! HTTP on `[agent] listen`: metrics, health, and what the reading commands say, as JSON and as a stream. Read-only.
 //!
 //! ```text
+//!   GET /                                 the web page
 //!   GET /metrics                          OpenMetrics text
 //!   GET /healthz, /readyz                 200, or 503 and why
 //!   GET /api/v1/status, lists, events, explain/{service}    the JSON of the commands
@@ -11,6 +12,7 @@
 //! of [`MAX_CLIENTS`] connections, and loses it when it does not send its request or does not read its answer in time.
 
 mod api;
+mod page;
 mod stream;
 
 use std::{io, net::SocketAddr, sync::Arc, time::Duration};

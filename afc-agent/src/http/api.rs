@@ -12,7 +12,7 @@ use axum::{
 use serde::Deserialize;
 use serde_json::json;
 
-use super::{HttpSource, stream};
+use super::{HttpSource, page, stream};
 use crate::metrics;
 
 /// Which events a client wants.
@@ -25,6 +25,7 @@ pub(super) struct After {
 
 pub(super) fn router<S: HttpSource>(source: Arc<S>) -> Router {
     Router::new()
+        .route("/", get(page::page))
         .route("/metrics", get(metrics::<S>))
         .route("/healthz", get(healthz::<S>))
         .route("/readyz", get(readyz::<S>))
@@ -69,7 +70,7 @@ async fn explain<S: HttpSource>(State(source): State<Arc<S>>, Path(service): Pat
 }
 
 async fn unknown() -> Response {
-    let paths = "there are /metrics, /healthz, /readyz, and /api/v1/ with status, lists, events, explain/SERVICE, stream";
+    let paths = "there are /, /metrics, /healthz, /readyz, and /api/v1/ with status, lists, events, explain/SERVICE, stream";
     refused(StatusCode::NOT_FOUND, paths)
 }
 

@@ -97,6 +97,7 @@ async fn every_path_has_its_answer() {
     let lab = Lab::new().await;
     lab.source.push("one");
     for (request, status, part) in [
+        ("GET /", "200 OK", "content-security-policy: default-src 'none'; script-src 'sha256-"),
         ("GET /metrics", "200 OK", "content-type: application/openmetrics-text; version=1.0.0"),
         ("GET /healthz", "200 OK", "\r\n\r\nok\n"),
         ("GET /readyz", "503 Service Unavailable", "\r\n\r\nno quorum\n"),
