@@ -15,6 +15,7 @@ mod compiler;
 mod linker;
 mod mirror;
 mod packages;
+mod prometheus;
 mod rust_source;
 
 /// Something that a command cannot work without; in the order in which they are met.
@@ -26,6 +27,10 @@ pub(crate) enum Need {
     RustSource,
     /// Debian packages with the programs that labs call.
     Packages,
+    /// Debian's Chromium, which shows the web page.
+    Chromium,
+    /// Debian's Prometheus, which reads the metrics and checks the alert rules.
+    Prometheus,
     /// cargo-deny, which checks the dependencies' licences and origins.
     CargoDeny,
 }
@@ -37,8 +42,19 @@ impl Need {
     /// What it takes to build the agent and run it in a lab.
     pub(crate) const TO_RUN: &[Self] = &[Self::BpfLinker, Self::RustSource, Self::Packages];
 
+    /// What it takes to run the tests that need root.
+    pub(crate) const TO_TEST: &[Self] =
+        &[Self::BpfLinker, Self::RustSource, Self::Packages, Self::Chromium, Self::Prometheus];
+
     /// Everything.
-    const ALL: &[Self] = &[Self::BpfLinker, Self::RustSource, Self::Packages, Self::CargoDeny];
+    const ALL: &[Self] = &[
+        Self::BpfLinker,
+        Self::RustSource,
+        Self::Packages,
+        Self::Chromium,
+        Self::Prometheus,
+        Self::CargoDeny,
+    ];
 }
 
 /// What `cargo xtask setup` takes.
@@ -71,7 +87,9 @@ fn meet(needs: &[Need], sysroot: Option<&Path>) -> Result<()> {
         match need {
             Need::BpfLinker => linker::ensure(&Compiler::find()?)?,
             Need::RustSource => rust_source::ensure(&Compiler::find()?, sysroot)?,
-            Need::Packages => packages::ensure()?,
+            Need::Packages => packages::ensure_for_labs()?,
+            Need::Chromium => packages::ensure_for_pages()?,
+            Need::Prometheus => prometheus::ensure()?,
             Need::CargoDeny => cargo_deny::ensure()?,
         }
     }

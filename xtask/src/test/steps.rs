@@ -77,7 +77,7 @@ impl Step {
                 Need::TO_BUILD
             }
             Self::Deny => &[Need::CargoDeny],
-            Self::RootTests => Need::TO_RUN,
+            Self::RootTests => Need::TO_TEST,
         }
     }
 
