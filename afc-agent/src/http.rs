@@ -12,7 +12,7 @@
 //! of [`MAX_CLIENTS`] connections, and loses it when it does not send its request or does not read its answer in time.
 
 mod api;
-mod page;
+pub mod page;
 mod stream;
 
 use std::{io, net::SocketAddr, sync::Arc, time::Duration};

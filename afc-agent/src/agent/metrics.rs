@@ -46,13 +46,12 @@ impl AgentStatus {
     fn sample(&self) -> Sample {
         let view = self.view.lock().unwrap_or_else(PoisonError::into_inner).clone();
         let config = &self.config;
-        let uptime = Duration::from_nanos(clock::boottime_ns().saturating_sub(self.started_ns));
-        let started = SystemTime::now() - uptime;
         let others = config.nodes.iter().filter(|node| node.id != config.agent.node);
+        let since_1970 = self.started_at.duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
         Sample {
             status: self.status(),
             layout: datapath::LAYOUT_HASH,
-            started_s: started.duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default().as_secs_f64(),
+            started_s: since_1970.as_secs_f64(),
             interval_s: config.heartbeat.interval.as_secs_f64(),
             timeout_s: config.heartbeat.timeout.as_secs_f64(),
             packets: self.counters.read().unwrap_or_default(),

@@ -3,7 +3,7 @@
 use std::{
     collections::BTreeMap,
     sync::{Arc, Mutex, PoisonError},
-    time::Duration,
+    time::{Duration, SystemTime},
 };
 
 use afc_ebpf::identity::{Epoch, NodeId};
@@ -44,6 +44,8 @@ pub(super) struct AgentStatus {
     pub(super) session: u64,
     pub(super) incarnation: u64,
     pub(super) started_ns: u64,
+    /// The same by the wall clock, which may be set since.
+    pub(super) started_at: SystemTime,
     pub(super) board: Arc<Board>,
     pub(super) cluster: ClusterHandle,
     pub(super) repository: Arc<Repository>,
@@ -61,6 +63,7 @@ impl Agent {
             session: self.session,
             incarnation: self.disk.incarnation,
             started_ns: self.started_ns,
+            started_at: SystemTime::now(),
             board: Arc::clone(&self.discovery.board),
             cluster: self.discovery.cluster.clone(),
             repository: Arc::clone(&self.disk.repository),
