@@ -13,8 +13,8 @@ pub const PROC: &str = "proc";
 /// The file of a node's recording, in the node's directory.
 pub const RECORDING: &str = "recording";
 
-/// Where agents serve HTTP: on every address of their node, so that the lab's other machines may ask.
-pub const LISTEN: &str = "0.0.0.0:9947";
+/// Where agents serve HTTP: their default port, on every address of their node, so that the lab's other machines may ask.
+pub const HTTP_PORT: u16 = 9947;
 
 /// The directory of a node's own state, in the node's directory.
 pub const STATE: &str = "state";
@@ -67,7 +67,7 @@ fn write_agent(text: &mut String, spec: &LabSpec, node: &NodeSpec, paths: &Paths
         ("interfaces", list(node.interfaces().iter().copied())),
         ("state_dir", path(&paths.node.join(STATE))),
         ("control_socket", path(&paths.node.join("afc.sock"))),
-        ("listen", quoted(LISTEN)),
+        ("listen", quoted(&format!("0.0.0.0:{HTTP_PORT}"))),
         ("agent_timeout", duration(spec.timing.agent_timeout)),
         ("bpf_dir", path(paths.bpf)),
     ];

@@ -82,14 +82,23 @@ fn serve_one(mut connection: TcpStream, body: &str) -> io::Result<()> {
 /// # Errors
 /// When it is not answered in `patience`, or not with a page.
 pub fn get(target: Ipv4Addr, patience: Duration) -> Result<String> {
-    let mut connection = TcpStream::connect_timeout(&SocketAddr::from((target, PORT)), patience)?;
+    fetch((target, PORT).into(), "/", patience).map(|page| page.trim().to_owned())
+}
+
+/// One request to any server; the body of its answer. Called inside a namespace. HTTP/1.0, so that it comes in one piece.
+///
+/// # Errors
+/// When it is not answered in `patience`, or not with 200.
+pub fn fetch(address: SocketAddr, path: &str, patience: Duration) -> Result<String> {
+    let mut connection = TcpStream::connect_timeout(&address, patience)?;
     connection.set_read_timeout(Some(patience))?;
     connection.set_write_timeout(Some(patience))?;
-    connection.write_all(format!("GET / HTTP/1.1\r\nHost: {target}\r\n\r\n").as_bytes())?;
+    connection.write_all(format!("GET {path} HTTP/1.0\r\nHost: {address}\r\n\r\n").as_bytes())?;
     let mut answer = String::new();
     connection.read_to_string(&mut answer)?;
+    let is_page = |head: &str| head.starts_with("HTTP/1.1 200") || head.starts_with("HTTP/1.0 200");
     match answer.split_once("\r\n\r\n") {
-        Some((head, body)) if head.starts_with("HTTP/1.1 200") => Ok(body.trim().to_owned()),
+        Some((head, body)) if is_page(head) => Ok(body.to_owned()),
         Some(_) | None => bail!("not a page: {answer:?}"),
     }
 }

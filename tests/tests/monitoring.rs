@@ -9,9 +9,9 @@ mod prometheus;
 
 use std::{collections::BTreeSet, time::Duration};
 
-use afc_lab::{Lab, LabSpec, hold_for, status::Expected, wait_for};
+use afc_lab::{Lab, LabSpec, config::HTTP_PORT, hold_for, status::Expected, wait_for};
 
-use prometheus::{AGENT_PORT, Prometheus, get, promtool};
+use prometheus::{Prometheus, get, promtool};
 
 /// For something that should take moments, on a machine that is busy with other things.
 const SOON: Duration = Duration::from_secs(60);
@@ -49,7 +49,7 @@ fn every_metric_is_documented_and_what_dashboard_and_alerts_name_exists() {
     let lab = settled();
     let nodes = lab.spec().nodes.iter();
     let texts: Vec<_> = nodes
-        .map(|node| get(lab.machine(&node.name), ([127, 0, 0, 1], AGENT_PORT).into(), "/metrics").unwrap())
+        .map(|node| get(lab.machine(&node.name), ([127, 0, 0, 1], HTTP_PORT).into(), "/metrics").unwrap())
         .collect();
     let exported: BTreeSet<_> = texts.iter().flat_map(|text| families(text)).collect();
     assert_eq!(exported, deployed::documented(), "exported on the left, documented on the right");

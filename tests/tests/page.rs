@@ -13,7 +13,7 @@ mod server;
 
 use std::{env, fs, path::PathBuf, time::Duration};
 
-use afc_lab::{Lab, LabSpec, spec::Role, status::Expected};
+use afc_lab::{Lab, LabSpec, config::HTTP_PORT, spec::Role, status::Expected};
 use serde_json::{Value, json};
 
 use browser::{Browser, Window};
@@ -22,19 +22,22 @@ use server::{Server, Voice};
 
 /// For something that should take tens of milliseconds, on a machine that is busy with other things.
 const SOON: Duration = Duration::from_secs(20);
-/// Where agents listen by default.
-const ADDRESS: &str = "http://127.0.0.1:9947/";
 const WIDE: Window = Window { width: 1280, height: 1640, scheme: "light" };
 const WIDE_AND_DARK: Window = Window { scheme: "dark", ..WIDE };
 const PHONE: Window = Window { width: 360, height: 1400, scheme: "light" };
 /// Elements of the page at most, however large the cluster is.
 const ELEMENTS: u64 = 12_000;
 
+/// The page of a machine's own agent.
+fn address() -> String {
+    format!("http://127.0.0.1:{HTTP_PORT}/")
+}
+
 /// The page as one sees it that was just opened, with what it says first.
 fn opened(machine: &str, lab: &Lab) -> Browser {
     let mut browser = Browser::start(lab.machine(machine));
     browser.resize(WIDE);
-    browser.open(ADDRESS);
+    browser.open(&address());
     browser.wait_until("document.querySelector('#services tbody tr') !== null");
     // A page that loads itself again would lose this.
     browser.evaluate("window.sameAsBefore = true");
@@ -56,7 +59,8 @@ fn strings(values: &Value) -> Vec<String> {
 /// Checks that the page asked nobody else, was loaded once and has complained about nothing.
 fn assert_content(browser: &mut Browser) {
     assert_eq!(browser.complaints(), Vec::<String>::new());
-    let strangers = |address: &String| !address.starts_with(ADDRESS) && !address.starts_with("data:");
+    let own = address();
+    let strangers = |address: &String| !address.starts_with(&own) && !address.starts_with("data:");
     let requests = browser.requests();
     assert!(requests.iter().any(|address| address.contains("/api/v1/stream")), "{requests:?}");
     assert_eq!(requests.into_iter().filter(strangers).collect::<Vec<_>>(), Vec::<String>::new());

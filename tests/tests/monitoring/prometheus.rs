@@ -2,14 +2,13 @@
 
 use std::{
     env, fs,
-    io::{Read, Write},
-    net::{SocketAddr, TcpStream},
+    net::SocketAddr,
     path::{Path, PathBuf},
     process::{Child, Command, Stdio},
     time::Duration,
 };
 
-use afc_lab::{Lab, netns::Netns};
+use afc_lab::{Lab, config::HTTP_PORT, http, netns::Netns};
 use anyhow::{Context, Result, ensure};
 use serde_json::Value;
 use tempfile::TempDir;
@@ -18,8 +17,6 @@ use crate::deployed;
 
 /// Where the server listens, on its machine.
 const ADDRESS: &str = "127.0.0.1:9090";
-/// Agents listen there, on every address of their node.
-pub(crate) const AGENT_PORT: u16 = 9947;
 /// How long an answer may take on a machine that is busy with other things.
 const PATIENCE: Duration = Duration::from_secs(10);
 
@@ -112,7 +109,7 @@ fn configure(lab: &Lab) -> String {
     for name in spec.members() {
         let address = spec.node(&name).address();
         text += &format!(
-            "      - {{targets: ['{address}:{AGENT_PORT}'], labels: {{cluster: lab, instance: {name}}}}}\n"
+            "      - {{targets: ['{address}:{HTTP_PORT}'], labels: {{cluster: lab, instance: {name}}}}}\n"
         );
     }
     text
@@ -122,18 +119,9 @@ fn flag(name: &str, path: &Path) -> String {
     format!("--{name}={}", path.display())
 }
 
-/// The body of a page, asked for on a machine. HTTP/1.0, so that it comes in one piece.
+/// The body of a page, asked for on a machine.
 pub(crate) fn get(machine: &Netns, address: SocketAddr, path: &str) -> Result<String> {
-    let answer = machine.enter(|| -> Result<String> {
-        let mut connection = TcpStream::connect_timeout(&address, PATIENCE)?;
-        connection.set_read_timeout(Some(PATIENCE))?;
-        connection.write_all(format!("GET {path} HTTP/1.0\r\nHost: {address}\r\n\r\n").as_bytes())?;
-        let mut answer = String::new();
-        connection.read_to_string(&mut answer)?;
-        Ok(answer)
-    })??;
-    let (_, body) = answer.split_once("\r\n\r\n").with_context(|| format!("no answer: {answer:?}"))?;
-    Ok(body.to_owned())
+    machine.enter(|| http::fetch(address, path, PATIENCE))?
 }
 
 /// A query as a part of an address.

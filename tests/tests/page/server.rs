@@ -3,18 +3,16 @@
 
 use std::{
     io::{self, BufRead, BufReader, Write},
-    net::{TcpListener, TcpStream},
+    net::{Ipv4Addr, TcpListener, TcpStream},
     sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError},
     thread,
     time::Duration,
 };
 
 use afc_agent::http::page::{self, HTML};
-use afc_lab::netns::Netns;
+use afc_lab::{config::HTTP_PORT, netns::Netns};
 use serde_json::Value;
 
-/// Where the agent listens by default.
-pub(crate) const ADDRESS: &str = "127.0.0.1:9947";
 /// Between two statuses.
 const STATUS_INTERVAL: Duration = Duration::from_millis(500);
 
@@ -51,10 +49,10 @@ pub(crate) enum Voice {
 }
 
 impl Server {
-    /// Starts one on a machine, at [`ADDRESS`].
+    /// Starts one on a machine, where its agent would listen.
     pub(crate) fn start(machine: &Netns, status: Value, lists: Value) -> Self {
-        let listener =
-            machine.enter(|| TcpListener::bind(ADDRESS)).expect("a namespace").expect("a free port");
+        let bound = machine.enter(|| TcpListener::bind((Ipv4Addr::LOCALHOST, HTTP_PORT)));
+        let listener = bound.expect("a namespace").expect("a free port");
         let lines = Mutex::new(Lines { status, lists, ..Lines::default() });
         let script = Arc::new(Script { lines, changed: Condvar::new() });
         let of_clients = Arc::clone(&script);
