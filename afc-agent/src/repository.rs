@@ -270,14 +270,15 @@ impl Repository {
     pub fn stats(&self) -> Stats {
         let Shared { place, counters, .. } = &*self.shared;
         let count = |counter: &std::sync::atomic::AtomicU64| counter.load(Ordering::Relaxed);
+        let all_syncs = place.times.all();
         Stats {
             file_bytes: place.file_bytes(),
             commits: count(&counters.commits),
             failed_commits: count(&counters.failed_commits),
-            syncs: place.times.count(),
+            syncs: all_syncs.count(),
             last_sync: place.times.last(),
             worst_sync: place.times.worst(),
-            all_syncs: place.times.all(),
+            all_syncs,
             older_records: count(&counters.older_records),
             unstorable_records: count(&counters.unstorable_records),
             damaged_files: count(&counters.damaged_files),

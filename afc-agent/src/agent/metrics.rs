@@ -30,11 +30,15 @@ impl HttpSource for AgentStatus {
     }
 
     fn is_ready(&self) -> Result<(), String> {
-        let status = self.status();
-        if let Some(remaining_ms) = status.quarantine_remaining_ms {
-            return Err(format!("in quarantine for {remaining_ms:.0} ms after a start"));
+        let (has_quorum, quarantine_until_ns) = {
+            let view = self.view.lock().unwrap_or_else(PoisonError::into_inner);
+            (view.has_quorum, view.quarantine_until_ns)
+        };
+        let remaining_ns = quarantine_until_ns.saturating_sub(clock::boottime_ns());
+        if remaining_ns > 0 {
+            return Err(format!("in quarantine for {:.0} ms after a start", remaining_ns as f64 / 1e6));
         }
-        if status.quorum { Ok(()) } else { Err("no quorum: this node does not hear a majority".to_owned()) }
+        if has_quorum { Ok(()) } else { Err("no quorum: this node does not hear a majority".to_owned()) }
     }
 
     fn report(&self, happening: Happening) {

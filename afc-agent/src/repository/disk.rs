@@ -62,7 +62,6 @@ fn check(head: &[u8]) -> u8 {
 /// How long syncs took.
 #[derive(Debug, Default)]
 pub(super) struct SyncTimes {
-    count: AtomicU64,
     last_ns: AtomicU64,
     worst_ns: AtomicU64,
     all: Mutex<Histogram>,
@@ -82,14 +81,9 @@ impl SyncTimes {
 
     fn add(&self, took: Duration) {
         let took_ns = u64::try_from(took.as_nanos()).unwrap_or(u64::MAX);
-        self.count.fetch_add(1, Ordering::Relaxed);
         self.last_ns.store(took_ns, Ordering::Relaxed);
         self.worst_ns.fetch_max(took_ns, Ordering::Relaxed);
         self.all.lock().unwrap_or_else(PoisonError::into_inner).add_wide(took_ns);
-    }
-
-    pub(super) fn count(&self) -> u64 {
-        self.count.load(Ordering::Relaxed)
     }
 
     pub(super) fn last(&self) -> Duration {
