@@ -21,6 +21,14 @@ fn lease(rig: &Rig) -> u64 {
     rig.fast.serving(0).1
 }
 
+/// Holds the service and lets a first grant in: the grant, and what came of it.
+fn granted_once(rig: &mut Rig) -> (Vec<u8>, Outcome) {
+    rig.hold(0, word(5, ME), 0);
+    let grant = granting(rig, MINE).frame();
+    let outcome = rig.receive(&grant);
+    (grant, outcome)
+}
+
 /// Nothing was extended, nothing told.
 fn not_extended(rig: &mut Rig, _packet: &[u8], outcome: &Outcome) {
     assert_eq!(lease(rig), 0);
@@ -45,9 +53,7 @@ pub(crate) const ROWS: &[Row] = &[
     Row {
         name: "the next grant extends, and is no news",
         packet: |rig| {
-            rig.hold(0, word(5, ME), 0);
-            let first = granting(rig, MINE).frame();
-            assert_eq!(rig.receive(&first).events.len(), 1);
+            assert_eq!(granted_once(rig).1.events.len(), 1);
             granting(rig, MINE).frame()
         },
         reason: Reason::ProbeAnswered,
@@ -172,12 +178,7 @@ pub(crate) const ROWS: &[Row] = &[
     },
     Row {
         name: "a replayed grant",
-        packet: |rig| {
-            rig.hold(0, word(5, ME), 0);
-            let frame = granting(rig, MINE).frame();
-            rig.receive(&frame);
-            frame
-        },
+        packet: |rig| granted_once(rig).0,
         reason: Reason::HeartbeatReplayed,
         check: super::unchanged,
     },
@@ -200,9 +201,7 @@ pub(crate) const ROWS: &[Row] = &[
     Row {
         name: "leases that carry over into a raised epoch serve on",
         packet: |rig| {
-            rig.hold(0, word(5, ME), 0);
-            let first = granting(rig, MINE).frame();
-            rig.receive(&first);
+            granted_once(rig);
             let claim = afc_agent::datapath::Claim {
                 service: service(0),
                 word: word(9, ME),
@@ -223,9 +222,7 @@ pub(crate) const ROWS: &[Row] = &[
     Row {
         name: "a second grant shows how much of the lease was left",
         packet: |rig| {
-            rig.hold(0, word(5, ME), 0);
-            let first = granting(rig, MINE).frame();
-            rig.receive(&first);
+            granted_once(rig);
             assert_eq!(rig.fast.view().lowest_margin_ns(0), None, "nothing was extended yet");
             granting(rig, MINE).frame()
         },
