@@ -9,6 +9,7 @@ use bpf_build::{Object, fail, workspace};
 
 /// The sources that decide the bytes of the maps and the meaning of their indices.
 const LAYOUT_SOURCES: &[&str] = &[
+    "histogram.rs",
     "identity.rs",
     "layout.rs",
     "lease.rs",
@@ -16,7 +17,6 @@ const LAYOUT_SOURCES: &[&str] = &[
     "program/maps.rs",
     "reason.rs",
     "replay.rs",
-    "histogram.rs",
     "siphash.rs",
 ];
 

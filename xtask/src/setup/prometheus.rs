@@ -3,9 +3,7 @@
 //! Unpacked for this repository alone and not installed: the package would start a server on every interface of the
 //! machine. Both programs need nothing but the C library.
 
-use std::fs;
-use std::path::Path;
-use std::process::Command;
+use std::{fs, path::Path, process::Command};
 
 use anyhow::{Context, Result};
 
