@@ -9,7 +9,10 @@ use std::{
     fs, os::unix::fs::PermissionsExt, os::unix::process::CommandExt, process::Command, time::Duration,
 };
 
-use afc_lab::{Lab, LabSpec, Scene, clock::now_ns, hold_for, ip, scene::IN_FLIGHT_NS, wait_for, xdp_pass};
+use afc_lab::{
+    Lab, LabSpec, Scene, clock::now_ns, hold_for, ip, scene::IN_FLIGHT_NS, wait_for, when_undisturbed,
+    xdp_pass,
+};
 
 use room::Room;
 
@@ -172,15 +175,17 @@ fn a_second_agent_on_the_same_host_is_refused_and_the_first_serves_on() {
 
 #[test]
 fn a_second_agent_with_a_state_directory_of_its_own_is_refused_too_and_disturbs_nothing() {
-    let scene = Scene::start_settled(LabSpec::five_nodes(), 500).unwrap();
-    let lab = &scene.lab;
-    let from_ns = now_ns();
-    edit_config(lab, "n1/state\"", "n1/state-2\"");
-    edit_config(lab, "n1/afc.sock\"", "n1/afc-2.sock\"");
-    assert_refused(&mut lab.agent_command(NODE).unwrap(), &[]);
-    hold_for("web-1 is served", Duration::from_secs(1), || scene.is_service_up("web-1")).unwrap();
-    let window = from_ns..now_ns() - IN_FLIGHT_NS;
-    let sight = scene.sight("web-1", &window);
-    assert_eq!(scene.owners("web-1", &window), [NODE], "{:?}", sight.phases);
-    assert_eq!((sight.gateway.lost, sight.direct.lost), (0, 0), "{sight:?}");
+    when_undisturbed(|| {
+        let scene = Scene::start_settled(LabSpec::five_nodes(), 500).unwrap();
+        let lab = &scene.lab;
+        let from_ns = now_ns();
+        edit_config(lab, "n1/state\"", "n1/state-2\"");
+        edit_config(lab, "n1/afc.sock\"", "n1/afc-2.sock\"");
+        assert_refused(&mut lab.agent_command(NODE).unwrap(), &[]);
+        hold_for("web-1 is served", Duration::from_secs(1), || scene.is_service_up("web-1")).unwrap();
+        let window = from_ns..now_ns() - IN_FLIGHT_NS;
+        let sight = scene.sight("web-1", &window);
+        assert_eq!(scene.owners("web-1", &window), [NODE], "{:?}", sight.phases);
+        assert_eq!((sight.gateway.lost, sight.direct.lost), (0, 0), "{sight:?}");
+    });
 }

@@ -9,7 +9,7 @@ use std::time::Duration;
 
 use afc_lab::{
     Lab, LabSpec, Scene, clock::now_ns, hold_for, lists::has_reason, report::millis, scene::IN_FLIGHT_NS,
-    status::Expected, wait_for,
+    status::Expected, wait_for, when_undisturbed,
 };
 
 use room::Room;
@@ -46,54 +46,60 @@ fn assert_stays(scene: &Scene, service: &str, owner: &str) {
 
 #[test]
 fn a_drained_node_gives_its_service_away_and_stays_drained_until_it_is_undrained() {
-    let scene = Scene::start_settled(LabSpec::five_nodes(), RATE).unwrap();
-    let lab = &scene.lab;
-    let drained_ns = now_ns() - IN_FLIGHT_NS;
-    println!("{}", lab.drain("n1").unwrap());
-    let owner = scene.wait_for_takeover("web-1", &(drained_ns..u64::MAX), &EVERYBODY).unwrap();
-    await_drained(lab, "n1", Duty::Drained);
-    let window = drained_ns..now_ns();
-    let sight = scene.sight("web-1", &window);
-    assert_eq!(scene.owners("web-1", &window), ["n1", &owner], "{:?}", sight.phases);
-    let outage = sight.gateway.outage.duration().max(sight.direct.outage.duration());
-    println!("web-1 went to {owner}; no client was without it for longer than {} ms", millis(outage));
-    assert!(outage < lab.spec().timing.timeout, "a client lost {} ms", millis(outage));
+    when_undisturbed(|| {
+        let scene = Scene::start_settled(LabSpec::five_nodes(), RATE).unwrap();
+        let lab = &scene.lab;
+        let drained_ns = now_ns() - IN_FLIGHT_NS;
+        println!("{}", lab.drain("n1").unwrap());
+        let owner = scene.wait_for_takeover("web-1", &(drained_ns..u64::MAX), &EVERYBODY).unwrap();
+        await_drained(lab, "n1", Duty::Drained);
+        let window = drained_ns..now_ns();
+        let sight = scene.sight("web-1", &window);
+        assert_eq!(scene.owners("web-1", &window), ["n1", &owner], "{:?}", sight.phases);
+        let outage = sight.gateway.outage.duration().max(sight.direct.outage.duration());
+        println!("web-1 went to {owner}; no client was without it for longer than {} ms", millis(outage));
+        assert!(outage < lab.spec().timing.timeout, "a client lost {} ms", millis(outage));
 
-    lab.kill9("n1").unwrap();
-    lab.start_agent("n1").unwrap();
-    lab.wait_until_whole(SOON).unwrap();
-    await_drained(lab, "n1", Duty::Drained);
-    assert_stays(&scene, "web-1", &owner);
+        lab.kill9("n1").unwrap();
+        lab.start_agent("n1").unwrap();
+        lab.wait_until_whole(SOON).unwrap();
+        await_drained(lab, "n1", Duty::Drained);
+        assert_stays(&scene, "web-1", &owner);
 
-    println!("{}", lab.undrain("n1").unwrap());
-    await_drained(lab, "n1", Duty::InService);
-    assert_stays(&scene, "web-1", &owner);
-    for service in &lab.spec().services {
-        let sight = scene.sight(&service.name, &(drained_ns..now_ns()));
-        assert_eq!(sight.overlaps, [], "{}: {:?}", service.name, sight.phases);
-    }
+        println!("{}", lab.undrain("n1").unwrap());
+        await_drained(lab, "n1", Duty::InService);
+        assert_stays(&scene, "web-1", &owner);
+        for service in &lab.spec().services {
+            let sight = scene.sight(&service.name, &(drained_ns..now_ns()));
+            assert_eq!(sight.overlaps, [], "{}: {:?}", service.name, sight.phases);
+        }
+    });
 }
 
 #[test]
 fn a_drained_backup_takes_nothing_over_whoever_was_asked_to_drain_it() {
-    let scene = Scene::start_settled(LabSpec::five_nodes(), RATE).unwrap();
-    println!("{}", scene.lab.order("n2", &["drain", "n4"]).unwrap());
-    await_drained(&scene.lab, "n4", Duty::Drained);
-    let cut_ns = now_ns();
-    scene.lab.power_cut("n1").unwrap();
-    let survivors = ["n2", "n3", "n4", "n5", "gw"];
-    let owner = scene.wait_for_takeover("web-1", &(cut_ns..u64::MAX), &survivors).unwrap();
-    assert_eq!(owner, "n5");
+    when_undisturbed(|| {
+        let scene = Scene::start_settled(LabSpec::five_nodes(), RATE).unwrap();
+        println!("{}", scene.lab.order("n2", &["drain", "n4"]).unwrap());
+        await_drained(&scene.lab, "n4", Duty::Drained);
+        let cut_ns = now_ns();
+        scene.lab.power_cut("n1").unwrap();
+        let survivors = ["n2", "n3", "n4", "n5", "gw"];
+        let owner = scene.wait_for_takeover("web-1", &(cut_ns..u64::MAX), &survivors).unwrap();
+        assert_eq!(owner, "n5");
+    });
 }
 
 #[test]
 fn a_drained_node_keeps_what_nobody_else_can_serve() {
-    let scene = Scene::start_settled(LabSpec::five_nodes(), RATE).unwrap();
-    for node in ["n4", "n5", "n1"] {
-        scene.lab.drain(node).unwrap();
-        await_drained(&scene.lab, node, Duty::Drained);
-    }
-    assert_stays(&scene, "web-1", "n1");
+    when_undisturbed(|| {
+        let scene = Scene::start_settled(LabSpec::five_nodes(), RATE).unwrap();
+        for node in ["n4", "n5", "n1"] {
+            scene.lab.drain(node).unwrap();
+            await_drained(&scene.lab, node, Duty::Drained);
+        }
+        assert_stays(&scene, "web-1", "n1");
+    });
 }
 
 #[test]

@@ -11,7 +11,7 @@ use afc_lab::{
     lists::{backups, state},
     scene::IN_FLIGHT_NS,
     spec::ListMode,
-    wait_for,
+    wait_for, when_undisturbed,
 };
 
 /// For something that should take tens of milliseconds, on a machine that is busy with other things.
@@ -45,54 +45,63 @@ fn successor_of_n1(scene: &Scene) -> String {
 
 #[test]
 fn a_backup_short_of_memory_is_passed_over_and_moves_nothing_when_it_has_some_again() {
-    let scene = Scene::start_settled(LabSpec::figures(), RATE).unwrap();
-    await_state(&scene, "n4", "A", &MEMBERS);
-    let first = |service_of: &str| backups(&scene.lab.lists("n2").unwrap(), service_of).unwrap().remove(0);
-    assert_eq!(first("n1"), "n4 A");
-    take_memory(&scene, "n4");
-    await_state(&scene, "n4", "N(memory)", &MEMBERS);
-    assert_eq!(first("n1"), "n5 A");
-    let from_ns = now_ns();
-    assert_eq!(successor_of_n1(&scene), "n5");
-    await_state(&scene, "n5", "N(serving)", &SURVIVORS[..4]);
+    when_undisturbed(|| {
+        let scene = Scene::start_settled(LabSpec::figures(), RATE).unwrap();
+        await_state(&scene, "n4", "A", &MEMBERS);
+        let first =
+            |service_of: &str| backups(&scene.lab.lists("n2").unwrap(), service_of).unwrap().remove(0);
+        assert_eq!(first("n1"), "n4 A");
+        take_memory(&scene, "n4");
+        await_state(&scene, "n4", "N(memory)", &MEMBERS);
+        assert_eq!(first("n1"), "n5 A");
+        let from_ns = now_ns();
+        assert_eq!(successor_of_n1(&scene), "n5");
+        await_state(&scene, "n5", "N(serving)", &SURVIVORS[..4]);
 
-    scene.lab.free_memory("n4").unwrap();
-    await_state(&scene, "n4", "A", &SURVIVORS[..4]);
-    hold_for("every client is served", WATCH, || scene.is_served()).unwrap();
-    let path = scene.owners("web-1", &(from_ns..now_ns()));
-    assert_eq!(path.last().map(String::as_str), Some("n5"), "{path:?}");
-    assert!(path.len() <= 2, "{path:?}");
+        scene.lab.free_memory("n4").unwrap();
+        await_state(&scene, "n4", "A", &SURVIVORS[..4]);
+        hold_for("every client is served", WATCH, || scene.is_served()).unwrap();
+        let path = scene.owners("web-1", &(from_ns..now_ns()));
+        assert_eq!(path.last().map(String::as_str), Some("n5"), "{path:?}");
+        assert!(path.len() <= 2, "{path:?}");
+    });
 }
 
 #[test]
 fn with_every_backup_short_of_memory_a_service_is_taken_over_all_the_same() {
-    let scene = Scene::start_settled(LabSpec::figures(), RATE).unwrap();
-    for node in ["n4", "n5"] {
-        take_memory(&scene, node);
-        await_state(&scene, node, "N(memory)", &MEMBERS);
-    }
-    let owner = successor_of_n1(&scene);
-    assert!(["n4", "n5"].contains(&owner.as_str()), "{owner}");
-    let sight = scene.sight("web-1", &(0..now_ns()));
-    assert_eq!(sight.overlaps, [], "{:?}", sight.phases);
+    when_undisturbed(|| {
+        let scene = Scene::start_settled(LabSpec::figures(), RATE).unwrap();
+        for node in ["n4", "n5"] {
+            take_memory(&scene, node);
+            await_state(&scene, node, "N(memory)", &MEMBERS);
+        }
+        let owner = successor_of_n1(&scene);
+        assert!(["n4", "n5"].contains(&owner.as_str()), "{owner}");
+        let sight = scene.sight("web-1", &(0..now_ns()));
+        assert_eq!(sight.overlaps, [], "{:?}", sight.phases);
+    });
 }
 
 #[test]
 fn a_home_short_of_memory_keeps_its_own_service() {
-    let scene = Scene::start_settled(LabSpec::figures(), RATE).unwrap();
-    let from_ns = now_ns();
-    take_memory(&scene, "n1");
-    await_state(&scene, "n1", "N(memory,serving)", &MEMBERS);
-    hold_for("every client is served", WATCH, || scene.is_served()).unwrap();
-    let window = from_ns..now_ns() - IN_FLIGHT_NS;
-    assert_eq!(scene.owners("web-1", &window), ["n1"]);
+    when_undisturbed(|| {
+        let scene = Scene::start_settled(LabSpec::figures(), RATE).unwrap();
+        let from_ns = now_ns();
+        take_memory(&scene, "n1");
+        await_state(&scene, "n1", "N(memory,serving)", &MEMBERS);
+        hold_for("every client is served", WATCH, || scene.is_served()).unwrap();
+        let window = from_ns..now_ns() - IN_FLIGHT_NS;
+        assert_eq!(scene.owners("web-1", &window), ["n1"]);
+    });
 }
 
 #[test]
 fn with_static_lists_the_first_backup_takes_over_short_of_memory_or_not() {
-    let scene = Scene::start_settled(LabSpec::figures().with_lists(ListMode::Static), RATE).unwrap();
-    take_memory(&scene, "n4");
-    await_state(&scene, "n4", "N(memory)", &MEMBERS);
-    assert_eq!(backups(&scene.lab.lists("n2").unwrap(), "n1").unwrap(), ["n4 N(memory)", "n5 A"]);
-    assert_eq!(successor_of_n1(&scene), "n4");
+    when_undisturbed(|| {
+        let scene = Scene::start_settled(LabSpec::figures().with_lists(ListMode::Static), RATE).unwrap();
+        take_memory(&scene, "n4");
+        await_state(&scene, "n4", "N(memory)", &MEMBERS);
+        assert_eq!(backups(&scene.lab.lists("n2").unwrap(), "n1").unwrap(), ["n4 N(memory)", "n5 A"]);
+        assert_eq!(successor_of_n1(&scene), "n4");
+    });
 }

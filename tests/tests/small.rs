@@ -4,7 +4,9 @@
 
 use std::time::Duration;
 
-use afc_lab::{LabSpec, Scene, clock::now_ns, fault::Direction, hold_for, status::Expected, wait_for};
+use afc_lab::{
+    LabSpec, Scene, clock::now_ns, fault::Direction, hold_for, status::Expected, wait_for, when_undisturbed,
+};
 
 const SOON: Duration = Duration::from_secs(10);
 const WATCH: Duration = Duration::from_secs(3);
@@ -23,45 +25,53 @@ fn await_owner(scene: &Scene, owner: &str, seen_by: &[&str]) {
 
 #[test]
 fn a_witness_lets_the_second_node_take_over_and_never_serves_itself() {
-    let scene = Scene::start_settled(LabSpec::with_witness(), RATE).unwrap();
-    let cut_ns = now_ns();
-    scene.lab.power_cut("n1").unwrap();
-    await_owner(&scene, "n2", &["n2", "w", "gw"]);
-    scene.lab.power_on("n1").unwrap();
-    await_owner(&scene, "n2", &["n1", "n2", "w", "gw"]);
-    let sight = scene.sight("web-1", &(cut_ns..now_ns()));
-    assert_eq!(sight.overlaps, [], "{:?}", sight.phases);
+    when_undisturbed(|| {
+        let scene = Scene::start_settled(LabSpec::with_witness(), RATE).unwrap();
+        let cut_ns = now_ns();
+        scene.lab.power_cut("n1").unwrap();
+        await_owner(&scene, "n2", &["n2", "w", "gw"]);
+        scene.lab.power_on("n1").unwrap();
+        await_owner(&scene, "n2", &["n1", "n2", "w", "gw"]);
+        let sight = scene.sight("web-1", &(cut_ns..now_ns()));
+        assert_eq!(sight.overlaps, [], "{:?}", sight.phases);
+    });
 }
 
 #[test]
 fn a_lost_wire_between_two_nodes_moves_nothing_while_the_witness_sees_both() {
-    let scene = Scene::start_settled(LabSpec::with_witness(), RATE).unwrap();
-    let cut_ns = now_ns();
-    scene.lab.cut_one_way(Direction { from: "n1", to: "n2" }).unwrap();
-    scene.lab.cut_one_way(Direction { from: "n2", to: "n1" }).unwrap();
-    hold_for("every client is served", WATCH, || scene.is_service_up("web-1")).unwrap();
-    assert_eq!(scene.owners("web-1", &(cut_ns..now_ns())), ["n1"]);
+    when_undisturbed(|| {
+        let scene = Scene::start_settled(LabSpec::with_witness(), RATE).unwrap();
+        let cut_ns = now_ns();
+        scene.lab.cut_one_way(Direction { from: "n1", to: "n2" }).unwrap();
+        scene.lab.cut_one_way(Direction { from: "n2", to: "n1" }).unwrap();
+        hold_for("every client is served", WATCH, || scene.is_service_up("web-1")).unwrap();
+        assert_eq!(scene.owners("web-1", &(cut_ns..now_ns())), ["n1"]);
+    });
 }
 
 #[test]
 fn a_lost_witness_moves_nothing() {
-    let scene = Scene::start_settled(LabSpec::with_witness(), RATE).unwrap();
-    let cut_ns = now_ns();
-    scene.lab.power_cut("w").unwrap();
-    hold_for("every client is served", WATCH, || scene.is_service_up("web-1")).unwrap();
-    assert_eq!(scene.owners("web-1", &(cut_ns..now_ns())), ["n1"]);
+    when_undisturbed(|| {
+        let scene = Scene::start_settled(LabSpec::with_witness(), RATE).unwrap();
+        let cut_ns = now_ns();
+        scene.lab.power_cut("w").unwrap();
+        hold_for("every client is served", WATCH, || scene.is_service_up("web-1")).unwrap();
+        assert_eq!(scene.owners("web-1", &(cut_ns..now_ns())), ["n1"]);
+    });
 }
 
 #[test]
 fn a_pair_on_best_effort_takes_over_and_is_one_again_when_the_other_returns() {
-    let scene = Scene::start_settled(LabSpec::best_effort_pair(), RATE).unwrap();
-    scene.lab.power_cut("n1").unwrap();
-    await_owner(&scene, "n2", &["n2", "gw"]);
-    scene.lab.power_on("n1").unwrap();
-    let agreed = || scene.lab.agreed_owner("web-1", &["n1", "n2", "gw"]);
-    wait_for("both agree on one owner", SOON, || agreed().is_some()).unwrap();
-    let owner = agreed().unwrap();
-    let from_ns = now_ns();
-    hold_for("every client is served", WATCH, || scene.is_service_up("web-1")).unwrap();
-    assert_eq!(scene.owners("web-1", &(from_ns..now_ns())), [owner]);
+    when_undisturbed(|| {
+        let scene = Scene::start_settled(LabSpec::best_effort_pair(), RATE).unwrap();
+        scene.lab.power_cut("n1").unwrap();
+        await_owner(&scene, "n2", &["n2", "gw"]);
+        scene.lab.power_on("n1").unwrap();
+        let agreed = || scene.lab.agreed_owner("web-1", &["n1", "n2", "gw"]);
+        wait_for("both agree on one owner", SOON, || agreed().is_some()).unwrap();
+        let owner = agreed().unwrap();
+        let from_ns = now_ns();
+        hold_for("every client is served", WATCH, || scene.is_service_up("web-1")).unwrap();
+        assert_eq!(scene.owners("web-1", &(from_ns..now_ns())), [owner]);
+    });
 }

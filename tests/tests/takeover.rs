@@ -8,7 +8,7 @@ use std::{ops::Range, time::Duration};
 
 use afc_lab::{
     LabSpec, Scene, clock::now_ns, fault::Direction, hold_for, report::millis, scene::IN_FLIGHT_NS,
-    spec::Timing, status::Expected,
+    spec::Timing, status::Expected, when_undisturbed,
 };
 
 /// For something that should take tens of milliseconds, on a machine that is busy with other things.
@@ -68,66 +68,78 @@ fn assert_stays(scene: &Scene, service: &str, owner: &str, seen_by: &[&str]) {
 
 #[test]
 fn a_power_cut_moves_the_service_to_a_passive_node_and_its_return_moves_nothing() {
-    let scene = settled(LabSpec::five_nodes());
-    let cut_ns = just_before();
-    scene.lab.power_cut("n1").unwrap();
-    let owner = await_takeover(&scene, "web-1", &(cut_ns..u64::MAX), &["n2", "n3", "n4", "n5", "gw"]);
-    scene.lab.power_on("n1").unwrap();
-    assert_stays(&scene, "web-1", &owner, &["n1", "n2", "n3", "n4", "n5", "gw"]);
-    let path = scene.owners("web-1", &(cut_ns..now_ns()));
-    assert_eq!(path.last(), Some(&owner));
-    assert!(path.len() <= 2, "{path:?}");
-    assert_path(&scene, "web-2", cut_ns, &["n2"]);
-    assert_path(&scene, "web-3", cut_ns, &["n3"]);
+    when_undisturbed(|| {
+        let scene = settled(LabSpec::five_nodes());
+        let cut_ns = just_before();
+        scene.lab.power_cut("n1").unwrap();
+        let owner = await_takeover(&scene, "web-1", &(cut_ns..u64::MAX), &["n2", "n3", "n4", "n5", "gw"]);
+        scene.lab.power_on("n1").unwrap();
+        assert_stays(&scene, "web-1", &owner, &["n1", "n2", "n3", "n4", "n5", "gw"]);
+        let path = scene.owners("web-1", &(cut_ns..now_ns()));
+        assert_eq!(path.last(), Some(&owner));
+        assert!(path.len() <= 2, "{path:?}");
+        assert_path(&scene, "web-2", cut_ns, &["n2"]);
+        assert_path(&scene, "web-3", cut_ns, &["n3"]);
+    });
 }
 
 #[test]
 fn an_agent_frozen_beyond_its_timeout_is_fenced_and_may_not_serve_when_it_goes_on() {
-    let scene = settled(with_short_agent_timeout());
-    let frozen_ns = just_before();
-    scene.lab.freeze("n1").unwrap();
-    let owner = await_takeover(&scene, "web-1", &(frozen_ns..u64::MAX), &["n2", "n3", "n4", "n5", "gw"]);
-    assert_path(&scene, "web-1", frozen_ns, &["n1", &owner]);
-    let thawed_ns = now_ns();
-    scene.lab.thaw("n1").unwrap();
-    assert_stays(&scene, "web-1", &owner, &["n1", "n2", "n3", "n4", "n5", "gw"]);
-    assert_path(&scene, "web-1", thawed_ns, &[&owner]);
+    when_undisturbed(|| {
+        let scene = settled(with_short_agent_timeout());
+        let frozen_ns = just_before();
+        scene.lab.freeze("n1").unwrap();
+        let owner = await_takeover(&scene, "web-1", &(frozen_ns..u64::MAX), &["n2", "n3", "n4", "n5", "gw"]);
+        assert_path(&scene, "web-1", frozen_ns, &["n1", &owner]);
+        let thawed_ns = now_ns();
+        scene.lab.thaw("n1").unwrap();
+        assert_stays(&scene, "web-1", &owner, &["n1", "n2", "n3", "n4", "n5", "gw"]);
+        assert_path(&scene, "web-1", thawed_ns, &[&owner]);
+    });
 }
 
 #[test]
 fn a_node_cut_off_both_ways_loses_its_service_to_exactly_one_other() {
-    let scene = settled(LabSpec::five_nodes());
-    let cut_ns = just_before();
-    scene.lab.cut("n1").unwrap();
-    let owner = await_takeover(&scene, "web-1", &(cut_ns..u64::MAX), &["n2", "n3", "n4", "n5", "gw"]);
-    scene.lab.heal().unwrap();
-    assert_stays(&scene, "web-1", &owner, &["n1", "n2", "n3", "n4", "n5", "gw"]);
-    assert_no_overlap(&scene);
+    when_undisturbed(|| {
+        let scene = settled(LabSpec::five_nodes());
+        let cut_ns = just_before();
+        scene.lab.cut("n1").unwrap();
+        let owner = await_takeover(&scene, "web-1", &(cut_ns..u64::MAX), &["n2", "n3", "n4", "n5", "gw"]);
+        scene.lab.heal().unwrap();
+        assert_stays(&scene, "web-1", &owner, &["n1", "n2", "n3", "n4", "n5", "gw"]);
+        assert_no_overlap(&scene);
+    });
 }
 
 #[test]
 fn a_minority_is_fenced_although_its_clients_still_reach_it() {
-    let scene = settled(LabSpec::five_nodes());
-    let cut_ns = just_before();
-    scene.lab.partition(&["n1", "n2"]).unwrap();
-    let majority = ["n3", "n4", "n5"];
-    let first = await_takeover(&scene, "web-1", &(cut_ns..u64::MAX), &majority);
-    let second = await_takeover(&scene, "web-2", &(cut_ns..u64::MAX), &majority);
-    assert_ne!(first, second, "two failures went to one backup while another was free");
-    scene.lab.heal().unwrap();
-    assert_stays(&scene, "web-1", &first, &["n1", "n2", "n3", "n4", "n5"]);
-    assert_stays(&scene, "web-2", &second, &["n1", "n2", "n3", "n4", "n5"]);
-    assert_no_overlap(&scene);
+    when_undisturbed(|| {
+        let scene = settled(LabSpec::five_nodes());
+        let cut_ns = just_before();
+        scene.lab.partition(&["n1", "n2"]).unwrap();
+        let majority = ["n3", "n4", "n5"];
+        let first = await_takeover(&scene, "web-1", &(cut_ns..u64::MAX), &majority);
+        let second = await_takeover(&scene, "web-2", &(cut_ns..u64::MAX), &majority);
+        assert_ne!(first, second, "two failures went to one backup while another was free");
+        scene.lab.heal().unwrap();
+        assert_stays(&scene, "web-1", &first, &["n1", "n2", "n3", "n4", "n5"]);
+        assert_stays(&scene, "web-2", &second, &["n1", "n2", "n3", "n4", "n5"]);
+        assert_no_overlap(&scene);
+    });
 }
 
 #[test]
 fn a_one_way_cut_from_the_owner_to_a_backup_moves_nothing() {
-    one_way_cut_moves_nothing(Direction { from: "n1", to: "n4" });
+    when_undisturbed(|| {
+        one_way_cut_moves_nothing(Direction { from: "n1", to: "n4" });
+    });
 }
 
 #[test]
 fn a_one_way_cut_from_a_backup_to_the_owner_moves_nothing() {
-    one_way_cut_moves_nothing(Direction { from: "n4", to: "n1" });
+    when_undisturbed(|| {
+        one_way_cut_moves_nothing(Direction { from: "n4", to: "n1" });
+    });
 }
 
 fn one_way_cut_moves_nothing(direction: Direction) {
@@ -144,48 +156,54 @@ fn one_way_cut_moves_nothing(direction: Direction) {
 
 #[test]
 fn a_node_that_is_heard_by_nobody_loses_its_service() {
-    let scene = settled(LabSpec::five_nodes());
-    let cut_ns = just_before();
-    scene.lab.mute("n1").unwrap();
-    let owner = await_takeover(&scene, "web-1", &(cut_ns..u64::MAX), &["n2", "n3", "n4", "n5", "gw"]);
-    scene.lab.heal().unwrap();
-    assert_stays(&scene, "web-1", &owner, &["n1", "n2", "n3", "n4", "n5", "gw"]);
-    assert_no_overlap(&scene);
+    when_undisturbed(|| {
+        let scene = settled(LabSpec::five_nodes());
+        let cut_ns = just_before();
+        scene.lab.mute("n1").unwrap();
+        let owner = await_takeover(&scene, "web-1", &(cut_ns..u64::MAX), &["n2", "n3", "n4", "n5", "gw"]);
+        scene.lab.heal().unwrap();
+        assert_stays(&scene, "web-1", &owner, &["n1", "n2", "n3", "n4", "n5", "gw"]);
+        assert_no_overlap(&scene);
+    });
 }
 
 #[test]
 fn a_clean_stop_hands_over_without_waiting_for_a_timeout() {
-    let scene = settled(LabSpec::five_nodes());
-    let stop_ns = just_before();
-    let status = scene.lab.stop("n1").unwrap();
-    assert!(status.success(), "{status:?}");
-    let owner = await_takeover(&scene, "web-1", &(stop_ns..u64::MAX), &["n2", "n3", "n4", "n5", "gw"]);
-    assert_path(&scene, "web-1", stop_ns, &["n1", &owner]);
-    let sight = scene.sight("web-1", &(stop_ns..now_ns()));
-    let lease = scene.lab.spec().timing.timeout;
-    let outage = sight.gateway.outage.duration();
-    assert!(outage < lease, "the client behind the gateway lost {} ms", millis(outage));
+    when_undisturbed(|| {
+        let scene = settled(LabSpec::five_nodes());
+        let stop_ns = just_before();
+        let status = scene.lab.stop("n1").unwrap();
+        assert!(status.success(), "{status:?}");
+        let owner = await_takeover(&scene, "web-1", &(stop_ns..u64::MAX), &["n2", "n3", "n4", "n5", "gw"]);
+        assert_path(&scene, "web-1", stop_ns, &["n1", &owner]);
+        let sight = scene.sight("web-1", &(stop_ns..now_ns()));
+        let lease = scene.lab.spec().timing.timeout;
+        let outage = sight.gateway.outage.duration();
+        assert!(outage < lease, "the client behind the gateway lost {} ms", millis(outage));
+    });
 }
 
 #[test]
 fn two_nodes_that_fail_together_go_to_two_backups() {
-    let scene = settled(LabSpec::five_nodes());
-    let cut_ns = just_before();
-    scene.lab.power_cut("n1").unwrap();
-    scene.lab.power_cut("n2").unwrap();
-    let alive = ["n3", "n4", "n5", "gw"];
-    let first = await_takeover(&scene, "web-1", &(cut_ns..u64::MAX), &alive);
-    let second = await_takeover(&scene, "web-2", &(cut_ns..u64::MAX), &alive);
-    assert_ne!(first, second, "two failures went to one backup while another was free");
-    // One timeout and the guard that outlasts it; whoever waits for a second timeout takes longer.
-    let two_timeouts = scene.lab.spec().timing.timeout * 9 / 4;
-    for service in ["web-1", "web-2"] {
-        let sight = scene.sight(service, &(cut_ns..now_ns()));
-        let outage = sight.gateway.outage.duration().max(sight.direct.outage.duration());
-        println!("{service}: no client was without it for longer than {} ms", millis(outage));
-        assert!(outage < two_timeouts, "{service} waited for a second timeout: {} ms", millis(outage));
-    }
-    assert_stays(&scene, "web-1", &first, &alive);
-    assert_stays(&scene, "web-2", &second, &alive);
-    assert_path(&scene, "web-3", cut_ns, &["n3"]);
+    when_undisturbed(|| {
+        let scene = settled(LabSpec::five_nodes());
+        let cut_ns = just_before();
+        scene.lab.power_cut("n1").unwrap();
+        scene.lab.power_cut("n2").unwrap();
+        let alive = ["n3", "n4", "n5", "gw"];
+        let first = await_takeover(&scene, "web-1", &(cut_ns..u64::MAX), &alive);
+        let second = await_takeover(&scene, "web-2", &(cut_ns..u64::MAX), &alive);
+        assert_ne!(first, second, "two failures went to one backup while another was free");
+        // One timeout and the guard that outlasts it; whoever waits for a second timeout takes longer.
+        let two_timeouts = scene.lab.spec().timing.timeout * 9 / 4;
+        for service in ["web-1", "web-2"] {
+            let sight = scene.sight(service, &(cut_ns..now_ns()));
+            let outage = sight.gateway.outage.duration().max(sight.direct.outage.duration());
+            println!("{service}: no client was without it for longer than {} ms", millis(outage));
+            assert!(outage < two_timeouts, "{service} waited for a second timeout: {} ms", millis(outage));
+        }
+        assert_stays(&scene, "web-1", &first, &alive);
+        assert_stays(&scene, "web-2", &second, &alive);
+        assert_path(&scene, "web-3", cut_ns, &["n3"]);
+    });
 }
