@@ -3,6 +3,7 @@
 mod check;
 mod read;
 mod replay;
+mod watch;
 
 use std::{error::Error, io, path::PathBuf};
 
@@ -13,7 +14,10 @@ use crate::{
     config::{self, Config, ConfigError},
     control::{Duty, client::ClientError},
     key::{self, KeygenError},
+    top::TopError,
 };
+
+pub use watch::Watching;
 
 /// afc keeps virtual IPs served: the failover agent of one node, and the commands that talk to it.
 #[derive(Debug, Parser)]
@@ -70,6 +74,13 @@ pub enum Command {
         afc status --socket /run/afc/edge.sock\n\nIn the table a backup is A (available) or N with its reasons."
     )]
     Status(Reading),
+    /// Watch the cluster live: services, leases, lists, nodes, counters, events.
+    #[command(after_help = "Examples:\n  afc top\n  afc top --interval 2s --socket /run/afc/edge.sock\n  \
+        afc top --once\n  afc top --count 60 --interval 1s > minute.txt\n  watch -n 5 afc top --once\n\n\
+        On a terminal: q quits, ? explains the other keys. Anywhere else it prints plain text, a frame each interval, until its \
+        reader hangs up. NO_COLOR=1 asks for no colours; in a locale without UTF-8 bars are ASCII. Scripts are better \
+        served by `afc status --json`, `afc lists --json` and `afc events --json`.")]
+    Top(Watching),
     /// Show what happened on this node: the last 1024 state changes, those before a restart of the agent too.
     #[command(
         after_help = "Examples:\n  afc events\n  afc events --follow\n  afc events --json --after 40\n\n\
@@ -173,6 +184,14 @@ pub struct Reading {
     /// Print JSON.
     #[arg(long)]
     pub json: bool,
+    /// Where the agent is.
+    #[command(flatten)]
+    pub agent: AgentAddress,
+}
+
+/// How a command finds the agent.
+#[derive(Clone, Debug, Args)]
+pub struct AgentAddress {
     /// The agent's control socket [default: /run/afc/afc.sock, or as in --config].
     #[arg(long, value_name = "PATH")]
     pub socket: Option<PathBuf>,
@@ -201,6 +220,9 @@ pub enum CliError {
     /// The agent gave no answer.
     #[error(transparent)]
     Client(#[from] ClientError),
+    /// `top` could not go on.
+    #[error(transparent)]
+    Top(#[from] TopError),
     /// A recording was not replayed to its end, or differs.
     #[error(transparent)]
     Replay(#[from] replay::ReplayError),
@@ -237,6 +259,10 @@ where
         }
         Command::Keygen { path } => Ok(key::generate(&path)?),
         Command::Status(reading) => read::status(&reading, &mut out),
+        Command::Top(watching) => {
+            drop(out);
+            watch::top(&watching)
+        }
         Command::Events { reading, after, follow } => {
             read::events(&reading, read::From { after, follow }, &mut out)
         }
@@ -309,6 +335,12 @@ mod tests {
             &["afc", "replay"],
             &["afc", "replay", "a", "b"],
             &["afc", "run", "--record"],
+            &["afc", "top", "--interval", "99ms"],
+            &["afc", "top", "--interval", "61s"],
+            &["afc", "top", "--interval", "often"],
+            &["afc", "top", "--count", "0"],
+            &["afc", "top", "--once", "--count", "2"],
+            &["afc", "top", "web-1"],
         ] {
             assert_eq!(Cli::try_parse_from(arguments).unwrap_err().exit_code(), 2, "{arguments:?}");
         }

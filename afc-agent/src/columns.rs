@@ -3,6 +3,7 @@
 use std::fmt;
 
 use afc_engine::availability::UnavailableReason;
+use unicode_width::UnicodeWidthStr;
 
 /// What stands where there is nothing to say.
 pub const NOTHING: &str = "-";
@@ -14,17 +15,18 @@ const GAP: usize = 2;
 /// # Errors
 /// That of the formatter.
 pub fn write(f: &mut fmt::Formatter<'_>, head: &[&str], rows: &[Vec<String>]) -> fmt::Result {
-    let mut widths: Vec<_> = head.iter().map(|cell| cell.chars().count()).collect();
+    let mut widths: Vec<_> = head.iter().map(|cell| cell.width()).collect();
     for row in rows {
         for (width, cell) in widths.iter_mut().zip(row) {
-            *width = (*width).max(cell.chars().count());
+            *width = (*width).max(cell.width());
         }
     }
     let head = head.iter().map(|&cell| cell.to_owned()).collect();
     for row in std::iter::once(&head).chain(rows) {
         let mut line = String::new();
         for (cell, width) in row.iter().zip(&widths) {
-            line.push_str(&format!("{cell:<width$}", width = width + GAP));
+            line.push_str(cell);
+            line.extend(std::iter::repeat_n(' ', width + GAP - cell.width()));
         }
         writeln!(f, "{}", line.trim_end())?;
     }

@@ -21,3 +21,4 @@ pub mod resources;
 pub mod state;
 pub mod status;
 pub mod systemd;
+pub mod top;

@@ -7,7 +7,7 @@ use std::{
 
 use serde::Serialize;
 
-use super::{CliError, Reading, printed_or_unread};
+use super::{AgentAddress, CliError, Reading, printed_or_unread};
 use crate::{
     config::Config,
     control::{DEFAULT_SOCKET, Duty, client::Client},
@@ -17,7 +17,7 @@ use crate::{
 
 /// `afc status`.
 pub(super) fn status(reading: &Reading, out: &mut impl Write) -> Result<(), CliError> {
-    let status = Client::connect(&socket(reading)?)?.status()?;
+    let status = Client::connect(&socket(&reading.agent)?)?.status()?;
     let printed = if reading.json { writeln!(out, "{}", json(&status)) } else { write!(out, "{status}") };
     printed_or_unread(printed)
 }
@@ -41,7 +41,7 @@ pub(super) struct From {
 
 /// `afc events`.
 pub(super) fn events(reading: &Reading, from: From, out: &mut impl Write) -> Result<(), CliError> {
-    let client = Client::connect(&socket(reading)?)?;
+    let client = Client::connect(&socket(&reading.agent)?)?;
     let mut show = |batch: &EventBatch| -> io::Result<()> {
         if batch.missed > 0 {
             eprintln!("afc: {} earlier events are no longer kept; see the system's log", batch.missed);
@@ -59,7 +59,7 @@ pub(super) fn events(reading: &Reading, from: From, out: &mut impl Write) -> Res
 
 /// `afc lists`.
 pub(super) fn lists(reading: &Reading, span: Span, out: &mut impl Write) -> Result<(), CliError> {
-    let client = Client::connect(&socket(reading)?)?;
+    let client = Client::connect(&socket(&reading.agent)?)?;
     let mut show = |lists: &ListMatrix| -> io::Result<()> {
         if reading.json {
             writeln!(out, "{}", json(lists))?
@@ -76,7 +76,7 @@ pub(super) fn lists(reading: &Reading, span: Span, out: &mut impl Write) -> Resu
 
 /// `afc explain`.
 pub(super) fn explain(reading: &Reading, service: &str, out: &mut impl Write) -> Result<(), CliError> {
-    let explanation = Client::connect(&socket(reading)?)?.explain(service)?;
+    let explanation = Client::connect(&socket(&reading.agent)?)?.explain(service)?;
     printed_or_unread(if reading.json {
         writeln!(out, "{}", json(&explanation))
     } else {
@@ -91,7 +91,7 @@ pub(super) fn set_duty(
     duty: Duty,
     out: &mut impl Write,
 ) -> Result<(), CliError> {
-    let done = Client::connect(&socket(reading)?)?.set_duty(node, duty)?;
+    let done = Client::connect(&socket(&reading.agent)?)?.set_duty(node, duty)?;
     printed_or_unread(if reading.json {
         writeln!(out, "{}", json(&serde_json::json!({ "done": done })))
     } else {
@@ -99,8 +99,9 @@ pub(super) fn set_duty(
     })
 }
 
-fn socket(reading: &Reading) -> Result<PathBuf, CliError> {
-    Ok(match (&reading.socket, &reading.config) {
+/// The control socket of an agent.
+pub(super) fn socket(agent: &AgentAddress) -> Result<PathBuf, CliError> {
+    Ok(match (&agent.socket, &agent.config) {
         (Some(socket), _) => socket.clone(),
         (None, Some(file)) => Config::load(file)?.agent.control_socket,
         (None, None) => PathBuf::from(DEFAULT_SOCKET),
