@@ -14,6 +14,7 @@ const LAYOUT_SOURCES: &[&str] = &[
     "layout.rs",
     "lease.rs",
     "mac.rs",
+    "near.rs",
     "program/maps.rs",
     "reason.rs",
     "replay.rs",

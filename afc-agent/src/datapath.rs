@@ -11,7 +11,10 @@ use afc_ebpf::{
     layout::{Peer, Settings, name},
     mac::Mac,
 };
-use aya::{maps::MapData, programs::ProgramFd};
+use aya::{
+    maps::MapData,
+    programs::{ProgramFd, ProgramInfo},
+};
 use tracing::info;
 
 pub use attach::{Mode, WantedMode};
@@ -33,6 +36,7 @@ mod error;
 mod fast;
 mod link;
 mod mapped;
+mod near;
 mod object;
 mod pins;
 mod requirement;
@@ -187,7 +191,7 @@ impl Datapath {
     pub fn set_services(&mut self, services: &[(ServiceId, u32)]) -> Result<(), DatapathError> {
         let wanted: BTreeMap<u32, u32> =
             services.iter().map(|(service, index)| (service.0, *index)).collect();
-        self.maps.set_services(&wanted)
+        self.maps.set_services(&self.view, &wanted)
     }
 
     /// The services and their indices, as they stand in the map.
@@ -205,7 +209,7 @@ impl Datapath {
     pub fn set_addresses(&mut self, addresses: &[(Ipv4Addr, u32)]) -> Result<(), DatapathError> {
         let wanted: BTreeMap<u32, u32> =
             addresses.iter().map(|(address, index)| (address_key(*address), *index)).collect();
-        self.maps.set_addresses(&wanted)
+        self.maps.set_addresses(&self.view, &wanted)
     }
 
     /// Makes these, and no others, the nodes of the cluster, this one included.
@@ -233,7 +237,8 @@ impl Datapath {
             let link = Link::find(&interface.name)?;
             interface.mac = link.mac;
         }
-        self.maps.set_interfaces(&self.modes.iter().map(|mode| (mode.ifindex, mode.mac)).collect())
+        self.maps
+            .set_interfaces(&self.view, &self.modes.iter().map(|mode| (mode.ifindex, mode.mac)).collect())
     }
 
     /// A reader of the counters for any thread.
@@ -284,6 +289,15 @@ impl Datapath {
         self.object.program(name::EGRESS_PROGRAM)
     }
 
+    /// What the kernel says of the loaded programs: what the verifier walked, how long the code is.
+    ///
+    /// # Errors
+    /// They are not loaded.
+    pub fn program_info(&self) -> Result<[(&'static str, ProgramInfo); 2], DatapathError> {
+        let info = |name| self.object.info(name).map(|info| (name, info));
+        Ok([info(name::XDP_PROGRAM)?, info(name::EGRESS_PROGRAM)?])
+    }
+
     /// A clean stop: detaches the programs and removes every pin.
     ///
     /// # Errors
@@ -300,7 +314,7 @@ impl Datapath {
     fn attach_all(&mut self, new: &mut Vec<(Hook, Link)>) -> Result<(), DatapathError> {
         let names = self.options.interfaces.clone();
         let links = names.iter().map(|name| Link::find(name)).collect::<Result<Vec<_>, _>>()?;
-        self.maps.set_interfaces(&links.iter().map(|link| (link.ifindex, link.mac)).collect())?;
+        self.maps.set_interfaces(&self.view, &links.iter().map(|link| (link.ifindex, link.mac)).collect())?;
         self.pins.move_links_from_other_layouts()?;
         let mut kept = Vec::new();
         for link in links {

@@ -16,6 +16,12 @@ pub const MAX_ADDRESSES: u32 = 4096;
 pub const MAX_HELD: u32 = 64;
 /// Interfaces of one node, at most.
 pub const MAX_INTERFACES: u32 = 64;
+/// Places of the near tables, see [`crate::near`]: powers of two, so many that two keys seldom share one.
+pub const NEAR_SERVICES: u32 = 2 * MAX_SERVICES;
+/// As [`NEAR_SERVICES`], for virtual IPs.
+pub const NEAR_ADDRESSES: u32 = 2 * MAX_ADDRESSES;
+/// As [`NEAR_SERVICES`], for interfaces.
+pub const NEAR_INTERFACES: u32 = MAX_INTERFACES;
 /// Bytes of the event ring. When it is full, events are lost and the agent's periodic reading of the maps
 /// finds what they said.
 pub const EVENT_RING_BYTES: u32 = 1 << 16;
@@ -38,6 +44,12 @@ pub mod name {
     pub const SERVICES: &str = "SERVICES";
     /// `HashMap<IPv4 address in network order, service index, MAX_ADDRESSES>`.
     pub const ADDRESSES: &str = "ADDRESSES";
+    /// `Array<u64, NEAR_SERVICES>`, shared mapping: the near table of `SERVICES`.
+    pub const SERVICES_NEAR: &str = "SERVICES_NEAR";
+    /// `Array<u64, NEAR_ADDRESSES>`, shared mapping: the near table of `ADDRESSES`.
+    pub const ADDRESSES_NEAR: &str = "ADDRESSES_NEAR";
+    /// `Array<u64, NEAR_INTERFACES>`, shared mapping: the near table of `INTERFACES`.
+    pub const INTERFACES_NEAR: &str = "INTERFACES_NEAR";
     /// `Array<Peer, MAX_NODES>`.
     pub const PEERS: &str = "PEERS";
     /// `Array<Heard, MAX_NODES>`, shared mapping.

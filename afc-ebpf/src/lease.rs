@@ -135,7 +135,7 @@ impl Holding {
         let mut known = 0;
         let mut i = 0;
         while i < MAX_OTHERS {
-            let hit = equal(self.others[i], voter);
+            let hit = equal(self.others[i] as u64, voter as u64);
             known |= hit;
             self.leases[i] = max(self.leases[i], until & hit.wrapping_neg());
             i += 1;
@@ -149,12 +149,25 @@ impl Holding {
     /// Drops the holding for good if it had no majority for a whole lease; whether it did.
     #[inline(always)]
     pub fn drop_if_lapsed(&mut self, lease_ns: u64, now_ns: u64) -> bool {
-        let limit = max(self.lease_until_ns(), self.since_ns).saturating_add(lease_ns);
-        if self.word == 0 || now_ns <= limit {
+        if self.word == 0 || self.lasted_until(now_ns, lease_ns) != 0 {
             return false;
         }
         self.word = 0;
         true
+    }
+
+    /// 1 if the claim, the window or a majority of the leases lasted until a lease before `now_ns`: at least `needed`
+    /// leases reach a time exactly if the `needed`-th largest does.
+    #[inline(always)]
+    fn lasted_until(&self, now_ns: u64, lease_ns: u64) -> u64 {
+        let reaches = |until_ns: u64| 1 - less(until_ns.wrapping_add(lease_ns), now_ns);
+        let mut reached = 0;
+        let mut i = 0;
+        while i < MAX_OTHERS {
+            reached += reaches(self.leases[i]);
+            i += 1;
+        }
+        reaches(self.since_ns) | reaches(self.window_until_ns) | (1 - less(reached, self.needed as u64))
     }
 
     /// Until when this node may hold: the ⌊n/2⌋-th largest of the other voters' leases, or the end of the
@@ -164,21 +177,26 @@ impl Holding {
         if self.needed == 0 {
             return FOREVER_NS;
         }
-        let needed = self.needed as u64;
-        let mut best = self.window_until_ns;
+        // How many leases go before each: longer ones, and of equal ones those in front.
+        let mut before = [0, 1, 2, 3, 4, 5];
         let mut i = 0;
         while i < MAX_OTHERS {
-            let mut at_least = 0;
-            let mut j = 0;
+            let mut j = i + 1;
             while j < MAX_OTHERS {
-                at_least += 1 - less(self.leases[j], self.leases[i]);
+                let shorter = less(self.leases[i], self.leases[j]);
+                before[i] += shorter;
+                before[j] -= shorter;
                 j += 1;
             }
-            let enough = 1 - less(at_least, needed);
-            best = max(best, self.leases[i] & enough.wrapping_neg());
             i += 1;
         }
-        best
+        let mut majority_ns = 0;
+        let mut i = 0;
+        while i < MAX_OTHERS {
+            majority_ns |= self.leases[i] & equal(before[i], self.needed as u64 - 1).wrapping_neg();
+            i += 1;
+        }
+        max(self.window_until_ns, majority_ns)
     }
 }
 
@@ -209,10 +227,10 @@ fn max(a: u64, b: u64) -> u64 {
     (a & !second) | (b & second)
 }
 
-/// 1 if equal, without a branch.
+/// 1 if two values below 2^63 are equal, without a branch.
 #[inline(always)]
-fn equal(a: u16, b: u16) -> u64 {
-    opaque(((a ^ b) as u64).wrapping_sub(1) >> 63)
+fn equal(a: u64, b: u64) -> u64 {
+    opaque((a ^ b).wrapping_sub(1) >> 63)
 }
 
 #[cfg(test)]
@@ -274,6 +292,40 @@ mod tests {
                 assert!(matches!(holding.grant(word().0, *voter, *echo, LEASE, 200), Grant::Extended { .. }));
             }
             assert_eq!(holding.lease_until_ns(), until, "{voters} voters, {grants:?}");
+        }
+    }
+
+    #[test]
+    fn majority_and_lapse_are_those_of_the_sorted_leases() {
+        let mut random = 1u64;
+        let mut below = |limit: u64| {
+            random = random.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+            (random >> 33) % limit
+        };
+        for _ in 0..200_000 {
+            let mut holding = held(1 + below(7) as u16);
+            holding.since_ns = below(8);
+            holding.window_until_ns = below(3) * below(12);
+            let others = holding.others.iter().filter(|other| **other != 0).count();
+            for lease in &mut holding.leases[..others] {
+                *lease = below(12);
+            }
+            let mut sorted = holding.leases;
+            sorted.sort_by(|a, b| b.cmp(a));
+            let until_ns = match holding.needed {
+                0 => FOREVER_NS,
+                needed => sorted[needed as usize - 1].max(holding.window_until_ns),
+            };
+            assert_eq!(holding.lease_until_ns(), until_ns, "{holding:?}");
+            let (lease_ns, now_ns) = (below(8), below(24));
+            let has_lapsed = now_ns > until_ns.max(holding.since_ns) + lease_ns;
+            let before = holding;
+            assert_eq!(
+                holding.drop_if_lapsed(lease_ns, now_ns),
+                has_lapsed,
+                "{before:?} {lease_ns} {now_ns}"
+            );
+            assert_eq!(holding.is_held(), !has_lapsed);
         }
     }
 

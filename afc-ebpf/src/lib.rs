@@ -13,6 +13,7 @@ pub mod identity;
 pub mod layout;
 pub mod lease;
 pub mod mac;
+pub mod near;
 pub mod opaque;
 pub mod reason;
 pub mod replay;

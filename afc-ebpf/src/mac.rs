@@ -43,6 +43,12 @@ impl Mac {
         if cfg!(target_endian = "little") { (self.0 >> 32) as u16 } else { (self.0 >> 16) as u16 }
     }
 
+    /// Both parts in the lower 48 bits of one integer.
+    #[inline(always)]
+    pub const fn head_and_tail(self) -> u64 {
+        self.head() as u64 | ((self.tail() as u64) << 32)
+    }
+
     /// Whether the address is known.
     #[inline(always)]
     pub const fn is_known(self) -> bool {

@@ -7,7 +7,7 @@ use afc_ebpf::layout::name;
 use aya::{
     Ebpf, EbpfError, EbpfLoader,
     maps::Map,
-    programs::{ProgramError, ProgramFd, SchedClassifier, Xdp},
+    programs::{ProgramError, ProgramFd, ProgramInfo, SchedClassifier, Xdp},
 };
 
 use super::{DatapathError, attach::system_error, pins::Pins};
@@ -18,7 +18,7 @@ pub const LAYOUT_HASH: &str = env!("AFC_LAYOUT_HASH");
 static OBJECT: &[u8] = aya::include_bytes_aligned!(concat!(env!("OUT_DIR"), "/afc-datapath"));
 
 /// Every map of the layout. The log ring of the feature `trace` is not among them: nobody adopts it.
-const MAPS: [&str; 15] = [
+const MAPS: [&str; 18] = [
     name::SETTINGS,
     name::CONTROL,
     name::SERVING,
@@ -27,6 +27,9 @@ const MAPS: [&str; 15] = [
     name::RECORDS,
     name::SERVICES,
     name::ADDRESSES,
+    name::SERVICES_NEAR,
+    name::ADDRESSES_NEAR,
+    name::INTERFACES_NEAR,
     name::PEERS,
     name::HEARD,
     name::MEMBERS,
@@ -78,8 +81,13 @@ impl Object {
 
     /// The kernel's number of a loaded program.
     pub(super) fn id(&self, name: &'static str) -> Result<u32, DatapathError> {
+        self.info(name).map(|info| info.id())
+    }
+
+    /// What the kernel says of a loaded program.
+    pub(super) fn info(&self, name: &'static str) -> Result<ProgramInfo, DatapathError> {
         let program = self.0.program(name).expect("the object has it");
-        program.info().map(|info| info.id()).map_err(|error| refused(name, error))
+        program.info().map_err(|error| refused(name, error))
     }
 
     /// What reads the kernel's traces into this process's log.

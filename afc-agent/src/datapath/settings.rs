@@ -50,8 +50,13 @@ impl Maps {
         self.settings.set(0, settings, 0).map_err(|source| DatapathError::map(name::SETTINGS, source))
     }
 
-    pub(super) fn set_services(&mut self, wanted: &BTreeMap<u32, u32>) -> Result<(), DatapathError> {
-        synchronise(&mut self.services, wanted).map_err(|source| DatapathError::map(name::SERVICES, source))
+    pub(super) fn set_services(
+        &mut self,
+        view: &View,
+        wanted: &BTreeMap<u32, u32>,
+    ) -> Result<(), DatapathError> {
+        synchronise(&mut self.services, wanted, |services| view.shared.services.fill(services))
+            .map_err(|source| DatapathError::map(name::SERVICES, source))
     }
 
     pub(super) fn services(&self) -> Result<BTreeMap<ServiceId, u32>, DatapathError> {
@@ -60,14 +65,25 @@ impl Maps {
         entries.collect::<Result<_, _>>().map_err(|source| DatapathError::map(name::SERVICES, source))
     }
 
-    pub(super) fn set_addresses(&mut self, wanted: &BTreeMap<u32, u32>) -> Result<(), DatapathError> {
-        synchronise(&mut self.addresses, wanted).map_err(|source| DatapathError::map(name::ADDRESSES, source))
+    pub(super) fn set_addresses(
+        &mut self,
+        view: &View,
+        wanted: &BTreeMap<u32, u32>,
+    ) -> Result<(), DatapathError> {
+        synchronise(&mut self.addresses, wanted, |addresses| view.shared.addresses.fill(addresses))
+            .map_err(|source| DatapathError::map(name::ADDRESSES, source))
     }
 
-    pub(super) fn set_interfaces(&mut self, wanted: &BTreeMap<u32, Mac>) -> Result<(), DatapathError> {
+    pub(super) fn set_interfaces(
+        &mut self,
+        view: &View,
+        wanted: &BTreeMap<u32, Mac>,
+    ) -> Result<(), DatapathError> {
         let values = wanted.iter().map(|(ifindex, mac)| (*ifindex, Interface { mac: mac.0 })).collect();
-        synchronise(&mut self.interfaces, &values)
-            .map_err(|source| DatapathError::map(name::INTERFACES, source))?;
+        synchronise(&mut self.interfaces, &values, |interfaces| {
+            view.shared.interfaces.fill_interfaces(interfaces);
+        })
+        .map_err(|source| DatapathError::map(name::INTERFACES, source))?;
         self.set_devices(wanted).map_err(|source| DatapathError::map(name::DEVICES, source))
     }
 
@@ -134,17 +150,25 @@ impl Maps {
     }
 }
 
-/// Makes a map hold `wanted` and nothing else, without ever missing what it keeps.
+/// Makes a map hold `wanted` and nothing else, and `fill`s its near table with the same, without ever missing what they
+/// keep. The table knows no key that the map does not: first it forgets what goes, last it learns what comes.
 fn synchronise<V: Pod>(
     map: &mut HashMap<MapData, u32, V>,
     wanted: &BTreeMap<u32, V>,
+    fill: impl Fn(&BTreeMap<u32, V>),
 ) -> Result<(), MapError> {
-    let stale = map.keys().collect::<Result<Vec<u32>, _>>()?;
-    for key in stale.into_iter().filter(|key| !wanted.contains_key(key)) {
+    let (kept, stale): (Vec<u32>, Vec<u32>) =
+        map.keys().collect::<Result<Vec<u32>, _>>()?.into_iter().partition(|key| wanted.contains_key(key));
+    for key in &kept {
+        map.insert(key, wanted[key], 0)?;
+    }
+    fill(&kept.iter().map(|key| (*key, wanted[key])).collect());
+    for key in stale {
         map.remove(&key)?;
     }
     for (key, value) in wanted {
         map.insert(key, value, 0)?;
     }
+    fill(wanted);
     Ok(())
 }

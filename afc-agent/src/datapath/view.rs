@@ -11,12 +11,15 @@ use std::{
 use afc_ebpf::{
     histogram::Histogram,
     identity::{NodeId, OwnerWord},
-    layout::{Control, Heard, Held, MAX_HELD, MAX_NODES, MAX_SERVICES, Record, Serving, name},
+    layout::{
+        Control, Heard, Held, MAX_HELD, MAX_NODES, MAX_SERVICES, NEAR_ADDRESSES, NEAR_INTERFACES,
+        NEAR_SERVICES, Record, Serving, name,
+    },
     mac::Mac,
 };
 use aya::maps::MapData;
 
-use super::{DatapathError, mapped::Mapped};
+use super::{DatapathError, mapped::Mapped, near::Near};
 
 /// The mapped maps. Only [`FastMaps`](super::FastMaps) writes, and the loader what it seeds.
 pub(super) struct Shared {
@@ -25,6 +28,9 @@ pub(super) struct Shared {
     pub(super) held: Mapped<Held>,
     pub(super) records: Mapped<Record>,
     pub(super) heard: Mapped<Heard>,
+    pub(super) services: Near,
+    pub(super) addresses: Near,
+    pub(super) interfaces: Near,
 }
 
 impl Shared {
@@ -38,6 +44,9 @@ impl Shared {
             held: mapped(open, name::HELD, MAX_HELD)?,
             records: mapped(open, name::RECORDS, MAX_SERVICES)?,
             heard: mapped(open, name::HEARD, MAX_NODES)?,
+            services: near(open, name::SERVICES_NEAR, NEAR_SERVICES)?,
+            addresses: near(open, name::ADDRESSES_NEAR, NEAR_ADDRESSES)?,
+            interfaces: near(open, name::INTERFACES_NEAR, NEAR_INTERFACES)?,
         })
     }
 }
@@ -48,6 +57,14 @@ fn mapped<T>(
     entries: u32,
 ) -> Result<Mapped<T>, DatapathError> {
     Mapped::new(&open(name)?, entries).map_err(|source| DatapathError::Mapping { name, source })
+}
+
+fn near(
+    open: &dyn Fn(&'static str) -> Result<MapData, DatapathError>,
+    name: &'static str,
+    places: u32,
+) -> Result<Near, DatapathError> {
+    Ok(Near::new(mapped(open, name, places)?, places))
 }
 
 /// What the kernel heard of one node, at one moment. Each field is whole; they may be of two messages.

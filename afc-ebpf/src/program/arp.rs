@@ -47,9 +47,8 @@ fn answerer(index: u32, ifindex: u32, settings: &Settings) -> Result<Mac, Reason
     }
     let serving = maps::serving(index).ok_or(Reason::ArpNotOwner)?;
     let own = maps::interface(ifindex).ok_or(Reason::ArpNotOwner)?;
-    let now_ns = helper::boottime_ns();
     let word = OwnerWord(serving.word());
-    match verdict::decide(word, serving.lease_until_ns(), NodeId(settings.node), now_ns) {
+    match verdict::decide(word, serving.lease_until_ns(), NodeId(settings.node), helper::boottime_ns) {
         Verdict::Serve => Ok(own),
         Verdict::Redirect(owner) if settings.role == role::GATEWAY => behind(owner, ifindex).map(|()| own),
         Verdict::Redirect(_) | Verdict::Fenced | Verdict::Unowned => Err(Reason::ArpNotOwner),

@@ -30,9 +30,8 @@ pub(crate) fn leave(context: &TcContext) -> Reason {
     let Some(serving) = maps::serving(index) else {
         return Reason::EgressFenced;
     };
-    let now_ns = helper::boottime_ns();
     let word = OwnerWord(serving.word());
-    match verdict::decide(word, serving.lease_until_ns(), NodeId(settings.node), now_ns) {
+    match verdict::decide(word, serving.lease_until_ns(), NodeId(settings.node), helper::boottime_ns) {
         Verdict::Serve => Reason::EgressServed,
         Verdict::Fenced | Verdict::Unowned | Verdict::Redirect(_) => Reason::EgressFenced,
     }

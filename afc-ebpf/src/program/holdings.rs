@@ -16,17 +16,26 @@ pub(crate) struct Granted {
     pub(crate) echo_ns: u64,
 }
 
+/// What a grant that counted saw under the lock.
+#[derive(Clone, Copy, Default)]
+pub(crate) struct Holds {
+    /// The service's index plus one; 0 for a grant that did not count.
+    pub(crate) index_plus_one: u32,
+    pub(crate) word: u64,
+}
+
 /// Applies one grant; nothing else extends a lease.
 #[inline(always)]
-pub(crate) fn grant(granted: &Granted, settings: &Settings, control: &Control, now_ns: u64) {
+pub(crate) fn grant(granted: &Granted, settings: &Settings, control: &Control, now_ns: u64) -> Holds {
+    let nothing = Holds::default();
     let Some(index) = maps::service(granted.service) else {
-        return;
+        return nothing;
     };
     let Some(holding) = maps::holding(index) else {
-        return;
+        return nothing;
     };
     let Some(serving) = maps::serving(index) else {
-        return;
+        return nothing;
     };
     let before_ns = serving.lease_until_ns();
     let lease_ns = settings.lease_ns;
@@ -50,11 +59,17 @@ pub(crate) fn grant(granted: &Granted, settings: &Settings, control: &Control, n
         })
     };
     match outcome {
-        Grant::Extended { lease_until_ns } if before_ns <= now_ns && lease_until_ns > now_ns => {
-            events::majority(index, granted.word, now_ns);
+        Grant::Extended { lease_until_ns } => {
+            if before_ns <= now_ns && lease_until_ns > now_ns {
+                events::majority(index, granted.word, now_ns);
+            }
+            Holds { index_plus_one: index + 1, word: granted.word }
         }
-        Grant::Lapsed => events::lapsed(index, granted.word, now_ns),
-        Grant::Extended { .. } | Grant::NotHeld | Grant::NotAVoter | Grant::FromTheFuture => {}
+        Grant::Lapsed => {
+            events::lapsed(index, granted.word, now_ns);
+            nothing
+        }
+        Grant::NotHeld | Grant::NotAVoter | Grant::FromTheFuture => nothing,
     }
 }
 

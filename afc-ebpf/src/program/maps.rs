@@ -7,10 +7,12 @@
 use afc_ebpf::{
     layout::{
         Control, EVENT_RING_BYTES, Event, Heard, Held, Interface, MAX_ADDRESSES, MAX_HELD, MAX_INTERFACES,
-        MAX_NODES, MAX_SERVICES, Peer, Record, Serving, Settings,
+        MAX_NODES, MAX_SERVICES, NEAR_ADDRESSES, NEAR_INTERFACES, NEAR_SERVICES, Peer, Record, Serving,
+        Settings,
     },
     lease::{Holding, lowest_margin_ns},
     mac::Mac,
+    near::{self, Near},
     reason::Reason,
 };
 use aya_ebpf::{
@@ -27,6 +29,9 @@ const NODES_MAX: usize = MAX_NODES as usize;
 const ADDRESSES_MAX: usize = MAX_ADDRESSES as usize;
 const HELD_MAX: usize = MAX_HELD as usize;
 const INTERFACES_MAX: usize = MAX_INTERFACES as usize;
+const NEAR_SERVICES_MAX: usize = NEAR_SERVICES as usize;
+const NEAR_ADDRESSES_MAX: usize = NEAR_ADDRESSES as usize;
+const NEAR_INTERFACES_MAX: usize = NEAR_INTERFACES as usize;
 const EVENT_BYTES: usize = EVENT_RING_BYTES as usize;
 /// Tries of a compare-and-swap against the agent and other CPUs. When they run out, the next ANNOUNCE tries again.
 const RAISE_TRIES: u32 = 4;
@@ -48,6 +53,12 @@ static RECORDS: Array<Record, SERVICES_MAX, MMAPABLE> = Array::new();
 static SERVICES: HashMap<u32, u32, SERVICES_MAX> = HashMap::new();
 #[btf_map]
 static ADDRESSES: HashMap<u32, u32, ADDRESSES_MAX> = HashMap::new();
+#[btf_map]
+static SERVICES_NEAR: Array<u64, NEAR_SERVICES_MAX, MMAPABLE> = Array::new();
+#[btf_map]
+static ADDRESSES_NEAR: Array<u64, NEAR_ADDRESSES_MAX, MMAPABLE> = Array::new();
+#[btf_map]
+static INTERFACES_NEAR: Array<u64, NEAR_INTERFACES_MAX, MMAPABLE> = Array::new();
 #[btf_map]
 static PEERS: Array<Peer, NODES_MAX> = Array::new();
 #[btf_map]
@@ -161,9 +172,21 @@ pub(crate) fn held(place: u32) -> Option<Held> {
     Some(unsafe { core::mem::transmute::<u64, Held>(word) })
 }
 
+/// A word of a near table. The agent stores it at once, through its mapping.
+#[inline(always)]
+fn word(place: Option<*const u64>) -> Option<u64> {
+    // SAFETY: to an aligned word of a live map value.
+    place.map(|place| unsafe { place.read_volatile() })
+}
+
 /// The index of a service by its id on the wire. The agent writes it when the configuration changes.
 #[inline(always)]
 pub(crate) fn service(id: u32) -> Option<u32> {
+    match near::look(word(SERVICES_NEAR.get_ptr(near::place(id, NEAR_SERVICES)))?, id) {
+        Near::Value(index) => return Some(index),
+        Near::Nothing => return None,
+        Near::AskTheMap => {}
+    }
     SERVICES.get_ptr(id).map(|index| {
         // SAFETY: to a live map value that the agent replaces, never changes in place.
         unsafe { *index }
@@ -173,6 +196,11 @@ pub(crate) fn service(id: u32) -> Option<u32> {
 /// The index of a virtual IP's service. The agent writes it when the configuration changes.
 #[inline(always)]
 pub(crate) fn address(address: u32) -> Option<u32> {
+    match near::look(word(ADDRESSES_NEAR.get_ptr(near::place(address, NEAR_ADDRESSES)))?, address) {
+        Near::Value(index) => return Some(index),
+        Near::Nothing => return None,
+        Near::AskTheMap => {}
+    }
     ADDRESSES.get_ptr(address).map(|index| {
         // SAFETY: as in `service`.
         unsafe { *index }
@@ -210,6 +238,11 @@ pub(crate) fn move_member(old: Mac, new: Mac, node: u16) {
 /// The link address of one of this node's interfaces. The agent writes it when an interface changes.
 #[inline(always)]
 pub(crate) fn interface(ifindex: u32) -> Option<Mac> {
+    let place = near::interface_place(ifindex, NEAR_INTERFACES);
+    let known = near::look_interface(word(INTERFACES_NEAR.get_ptr(place))?, ifindex, NEAR_INTERFACES);
+    if known.is_some() {
+        return known;
+    }
     INTERFACES.get_ptr(ifindex).map(|interface| {
         // SAFETY: as in `service`.
         Mac(unsafe { (*interface).mac })

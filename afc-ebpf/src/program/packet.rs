@@ -31,11 +31,6 @@ macro_rules! network_order {
         $(
             impl Be<$integer> {
                 #[inline(always)]
-                pub(crate) const fn new(value: $integer) -> Self {
-                    Self(value.to_be())
-                }
-
-                #[inline(always)]
                 pub(crate) const fn get(self) -> $integer {
                     <$integer>::from_be(self.0)
                 }
@@ -44,6 +39,20 @@ macro_rules! network_order {
     };
 }
 network_order!(u16, u32, u64);
+
+impl Be<u16> {
+    #[inline(always)]
+    pub(crate) const fn new(value: u16) -> Self {
+        Self(value.to_be())
+    }
+}
+
+impl Be<u64> {
+    #[inline(always)]
+    pub(crate) const fn new(value: u64) -> Self {
+        Self(value.to_be())
+    }
+}
 
 /// A link address in a header.
 #[derive(Clone, Copy)]
@@ -202,6 +211,11 @@ pub(crate) struct Message {
     pub(crate) slots: [Slot; SLOTS],
 }
 
+/// A message as its words in network byte order, which is how it is written: what is stored in pieces is slow to load as
+/// a whole, and the tag loads it so.
+#[repr(C, packed)]
+pub(crate) struct Words(pub(crate) [Be<u64>; WORDS]);
+
 /// A (service, owner word) pair.
 #[derive(Clone, Copy)]
 #[repr(C, packed)]
@@ -212,6 +226,13 @@ pub(crate) struct Slot {
 }
 
 impl Message {
+    /// To write it.
+    #[inline(always)]
+    pub(crate) fn words(&mut self) -> &mut Words {
+        // SAFETY: the same bytes, borrowed for as long, without alignment and valid whatever they are.
+        unsafe { &mut *(&raw mut *self).cast() }
+    }
+
     /// The message's `i`-th eight bytes as SipHash reads them.
     #[inline(always)]
     pub(crate) fn word(&self, i: usize) -> u64 {
@@ -282,6 +303,7 @@ impl<'a> Packet<'a> {
 const _: () = {
     assert!(size_of::<Message>() == wire::MESSAGE_BYTES);
     assert!(size_of::<Frame>() == 14 + 20 + 8 + wire::PAYLOAD_BYTES);
+    assert!(size_of::<Words>() == size_of::<Message>());
     assert!(size_of::<Slot>() == wire::SLOT_BYTES);
     assert!(size_of::<Arp>() == 28);
     assert!(offset_of!(Message, magic) == offset::MAGIC);

@@ -8,7 +8,7 @@ use afc_ebpf::{
 use super::{
     Reason,
     heartbeat::{self, Heartbeat},
-    holdings::{self, Granted},
+    holdings::{self, Granted, Holds},
     maps,
     packet::Frame,
     rewrite,
@@ -30,20 +30,22 @@ pub(crate) fn receive(
         return Reason::AgentDead;
     }
     let mut reason = Reason::ProbeUnbound;
+    let mut granted = [Holds::default(); SLOTS];
     if heartbeat.session == settings.session {
         if !heartbeat::accept(heartbeat, heard, settings) {
             return Reason::HeartbeatReplayed;
         }
-        grants(frame, heartbeat, settings, &control);
+        granted = grants(frame, heartbeat, settings, &control);
         reason = Reason::ProbeAnswered;
     }
-    answer(frame, heartbeat, settings, &control);
+    answer(frame, heartbeat, settings, &control, &granted);
     reason
 }
 
-/// Applies every grant in the message.
+/// Applies every grant in the message; what is held by each that counted.
 #[inline(always)]
-fn grants(frame: &Frame, heartbeat: &Heartbeat, settings: &Settings, control: &Control) {
+fn grants(frame: &Frame, heartbeat: &Heartbeat, settings: &Settings, control: &Control) -> [Holds; SLOTS] {
+    let mut held = [Holds::default(); SLOTS];
     let mut i = 0;
     while i < SLOTS {
         if i < heartbeat.slots_used as usize {
@@ -53,34 +55,51 @@ fn grants(frame: &Frame, heartbeat: &Heartbeat, settings: &Settings, control: &C
                 voter: heartbeat.from,
                 echo_ns: heartbeat.echo_ns,
             };
-            holdings::grant(&granted, settings, control, heartbeat.now_ns);
+            held[i] = holdings::grant(&granted, settings, control, heartbeat.now_ns);
         }
         i += 1;
     }
+    held
 }
 
 /// Turns the PROBE into the REPLY: the page of holdings that it asked for, each a request to renew.
 #[inline(always)]
-fn answer(frame: &mut Frame, heartbeat: &Heartbeat, settings: &Settings, control: &Control) {
-    rewrite::clear_slots(frame);
+fn answer(
+    frame: &mut Frame,
+    heartbeat: &Heartbeat,
+    settings: &Settings,
+    control: &Control,
+    granted: &[Holds; SLOTS],
+) {
     let mut used = 0;
     let mut i = 0;
     while i < SLOTS {
         let place = u32::from(heartbeat.page) * SLOTS as u32 + i as u32;
-        if let Some((service, word)) = listed(place, settings, control, heartbeat.now_ns) {
+        if let Some((service, word)) = listed(place, settings, control, heartbeat.now_ns, granted[i]) {
             rewrite::slot(frame, used, service, word);
             used += 1;
         }
         i += 1;
     }
+    rewrite::clear_slots(frame, used);
     rewrite::reply(frame, heartbeat, settings, control, used);
 }
 
-/// The (service, word) pair at a place of the list, if it is still held.
+/// The (service, word) pair at a place of the list, if it is still held. A voter grants in the order in which it was
+/// asked, so most often the grant of the same place has just seen the holding under its lock.
 #[inline(always)]
-fn listed(place: u32, settings: &Settings, control: &Control, now_ns: u64) -> Option<(u32, u64)> {
+fn listed(
+    place: u32,
+    settings: &Settings,
+    control: &Control,
+    now_ns: u64,
+    granted: Holds,
+) -> Option<(u32, u64)> {
     let held = maps::held(place)?;
     let index = held.index_plus_one.checked_sub(1)?;
+    if granted.index_plus_one == held.index_plus_one {
+        return Some((held.service, granted.word));
+    }
     let word = holdings::list(index, settings, control, now_ns);
     (word != 0).then_some((held.service, word))
 }

@@ -32,9 +32,8 @@ pub(crate) fn receive(packet: &Packet<'_>, destination: u32, settings: &Settings
     if !frame_to.is_group() && own.is_some_and(|own| own != frame_to) {
         return Reason::NotOurs;
     }
-    let now_ns = helper::boottime_ns();
     let word = OwnerWord(serving.word());
-    match verdict::decide(word, serving.lease_until_ns(), NodeId(settings.node), now_ns) {
+    match verdict::decide(word, serving.lease_until_ns(), NodeId(settings.node), helper::boottime_ns) {
         Verdict::Serve => Reason::VipServed,
         Verdict::Fenced => Reason::VipFenced,
         Verdict::Unowned => Reason::VipUnowned,
