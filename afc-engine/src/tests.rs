@@ -13,6 +13,7 @@
 //! | `play`, `promise` | plays a plan; what must hold, and when |
 //! | `minimise` | makes a failing plan small |
 //! | `mutants` | planted bugs, which the simulation must find |
+//! | `failover` | what one failover costs in messages |
 //! | `growth` | what a cluster costs as it grows to a thousand nodes |
 //! | `world`, `queue` | the simulated cluster on one virtual clock, and what is still to happen there |
 //! | `shape`, `links` | how a cluster looks; what its network loses, delays, doubles and cuts |
@@ -25,6 +26,7 @@ mod bad_input;
 mod clock;
 mod conversation;
 mod disk;
+mod failover;
 mod fault;
 mod generate;
 mod growth;

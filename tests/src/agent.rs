@@ -171,6 +171,11 @@ impl Lab {
         }
     }
 
+    /// The process of a node's agent; `None` when it was not started.
+    pub fn agent_pid(&self, node: &str) -> Option<u32> {
+        self.agents().get(node).map(|agent| agent.process.id())
+    }
+
     /// The agents that were started and have ended, though nobody stopped them.
     pub fn fallen(&self) -> Vec<String> {
         let mut agents = self.agents();

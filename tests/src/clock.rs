@@ -1,10 +1,17 @@
 //! Time and scheduling of the measuring threads. One clock, `CLOCK_MONOTONIC`, for clients and services alike; and the
 //! agents' own, `CLOCK_BOOTTIME`, which all nodes of a lab share, so that the lab may compare what nodes must not.
 
-use std::{io, time::Duration};
+use std::{
+    io,
+    sync::atomic::{AtomicBool, Ordering},
+    time::Duration,
+};
 
-/// Where the measuring threads stand among real-time threads: above every normal one, below the agents.
-const MEASURING_PRIORITY: libc::c_int = 5;
+/// Where the measuring threads stand among real-time threads: above usual real-time work (50), below the agents (60).
+const MEASURING_PRIORITY: libc::c_int = 55;
+
+/// Whether UDP clients and echo services take `SCHED_DEADLINE`, see [`set_measuring`].
+static BY_DEADLINE: AtomicBool = AtomicBool::new(false);
 
 /// Now, ns of `CLOCK_MONOTONIC`.
 pub fn now_ns() -> u64 {
@@ -42,6 +49,37 @@ pub fn between(from_ns: u64, to_ns: u64) -> Duration {
     Duration::from_nanos(to_ns.saturating_sub(from_ns))
 }
 
+/// How UDP clients and echo services get a processor in time.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Measuring {
+    /// `SCHED_FIFO`. The kernel holds even that up for 50 ms of a second in which normal threads starve.
+    Fifo,
+    /// `SCHED_DEADLINE`, which nothing holds up. Each thread reserves a share of a processor that agents can't have.
+    Deadline,
+}
+
+/// What a thread reserves under `SCHED_DEADLINE`.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Share {
+    /// So much time on a processor
+    pub(crate) runtime: Duration,
+    /// in each of these.
+    pub(crate) period: Duration,
+}
+
+/// How the UDP clients and echo services of this process are scheduled that are started from now on.
+pub fn set_measuring(measuring: Measuring) {
+    BY_DEADLINE.store(measuring == Measuring::Deadline, Ordering::Relaxed);
+}
+
+/// As [`measure_first`], or as [`set_measuring`] says.
+pub(crate) fn measure_with(share: Share) -> io::Result<()> {
+    if BY_DEADLINE.load(Ordering::Relaxed) && set_deadline(share).is_ok() {
+        return Ok(());
+    }
+    measure_first()
+}
+
 /// Puts the calling thread before every normal thread, so that a busy machine is not taken for a gap.
 ///
 /// # Errors
@@ -50,6 +88,38 @@ pub fn measure_first() -> io::Result<()> {
     let parameter = libc::sched_param { sched_priority: MEASURING_PRIORITY };
     // SAFETY: `parameter` is valid for the whole call; 0 names the calling thread.
     match unsafe { libc::sched_setscheduler(0, libc::SCHED_FIFO, &parameter) } {
+        0 => Ok(()),
+        _ => Err(io::Error::last_os_error()),
+    }
+}
+
+/// `struct sched_attr` of `sched_setattr(2)`, version 0.
+#[repr(C)]
+struct SchedAttr {
+    size: u32,
+    policy: u32,
+    flags: u64,
+    nice: i32,
+    priority: u32,
+    runtime: u64,
+    deadline: u64,
+    period: u64,
+}
+
+fn set_deadline(share: Share) -> io::Result<()> {
+    let period = share.period.as_nanos() as u64;
+    let attributes = SchedAttr {
+        size: size_of::<SchedAttr>() as u32,
+        policy: libc::SCHED_DEADLINE as u32,
+        flags: 0,
+        nice: 0,
+        priority: 0,
+        runtime: share.runtime.as_nanos() as u64,
+        deadline: period,
+        period,
+    };
+    // SAFETY: `attributes` is a valid sched_attr of the size it states, and lives through the call.
+    match unsafe { libc::syscall(libc::SYS_sched_setattr, 0, &raw const attributes, 0) } {
         0 => Ok(()),
         _ => Err(io::Error::last_os_error()),
     }

@@ -14,13 +14,21 @@ impl Lab {
     /// # Errors
     /// When its agent was not started.
     pub fn freeze_node(&self, node: &str) -> Result<()> {
+        self.freeze_wires(node)?;
+        self.freeze(node)
+    }
+
+    /// Lets no frame in or out of a node. What runs there besides the lab's agent is the caller's to stop.
+    ///
+    /// # Errors
+    /// When it is frozen already.
+    pub fn freeze_wires(&self, node: &str) -> Result<()> {
         let script = format!(
             "add table netdev afc_{node}\n\
              add chain netdev afc_{node} in {{ type filter hook ingress device \"{node}\" priority 0; policy drop; }}\n\
              add chain netdev afc_{node} out {{ type filter hook egress device \"{node}\" priority 0; policy drop; }}"
         );
-        ip::nft(self.machine(SWITCH_MACHINE), &script)?;
-        self.freeze(node)
+        ip::nft(self.machine(SWITCH_MACHINE), &script)
     }
 
     /// Lets frames in and out of a node again that was frozen; its agent goes on by [`Lab::thaw`].

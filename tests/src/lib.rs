@@ -36,8 +36,10 @@
 
 pub mod agent;
 pub mod arp;
+pub mod bpf;
 pub mod clock;
 pub mod config;
+pub mod cost;
 pub mod datagram;
 pub mod disk;
 pub mod echo;

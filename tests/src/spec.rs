@@ -211,6 +211,16 @@ impl LabSpec {
         spec
     }
 
+    /// So many nodes, half of them (or one more) serve a service each, and the others back all of them up.
+    pub fn of_size(members: u8) -> Self {
+        let mut spec = Self::of_members(members);
+        let homes = members.div_ceil(2);
+        let backups: Vec<_> = (homes + 1..=members).map(|number| format!("n{number}")).collect();
+        let backups: Vec<_> = backups.iter().map(String::as_str).collect();
+        spec.services = (1..=homes).map(|number| service(number, &backups)).collect();
+        spec
+    }
+
     /// The cluster of the invention's figures 5 to 9: node 4 is to stand in for nodes 1 and 2, node 5 for node 3, and every
     /// node can run short of memory.
     pub fn figures() -> Self {
@@ -327,6 +337,13 @@ mod tests {
         assert_eq!(spec.node("gw").address(), GATEWAY);
         assert_eq!(spec.name_of(4), Some("n4"));
         assert_eq!(spec.name_of(77), None);
+    }
+
+    #[test]
+    fn a_cluster_of_five_by_size_is_that_of_the_invention() {
+        assert_eq!(LabSpec::of_size(5), LabSpec::five_nodes());
+        let pair = LabSpec::of_size(2);
+        assert_eq!((pair.services.len(), pair.service("web-1").backups.join(" ")), (1, "n2".to_owned()));
     }
 
     #[test]

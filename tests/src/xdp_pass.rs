@@ -6,40 +6,25 @@
 
 use std::{
     io,
-    os::fd::{AsRawFd, BorrowedFd, FromRawFd, OwnedFd},
+    os::fd::{AsRawFd, BorrowedFd, OwnedFd},
 };
 
 use anyhow::{Context, Result};
 
-use crate::{interface, netns::Netns};
+use crate::{
+    bpf::{self, Instruction, ProgramType},
+    interface,
+    netns::Netns,
+};
 
 // `bpf(2)` commands and constants of `linux/bpf.h` and `linux/if_link.h`.
-const BPF_PROG_LOAD: libc::c_long = 5;
 const BPF_LINK_CREATE: libc::c_long = 28;
 const BPF_LINK_UPDATE: libc::c_long = 29;
-const BPF_PROG_TYPE_XDP: u32 = 6;
 const BPF_XDP: u32 = 37;
 const XDP_FLAGS_DRV_MODE: u32 = 1 << 2;
 
 /// `r0 = XDP_PASS; exit`.
-const INSTRUCTIONS: [[u8; 8]; 2] = [[0xb7, 0, 0, 0, 2, 0, 0, 0], [0x95, 0, 0, 0, 0, 0, 0, 0]];
-
-/// The beginning of `union bpf_attr` for BPF_PROG_LOAD; the kernel takes what is missing as zero.
-#[repr(C)]
-struct ProgramLoad {
-    program_type: u32,
-    instruction_count: u32,
-    instructions: u64,
-    license: u64,
-    log_level: u32,
-    log_size: u32,
-    log: u64,
-    kernel_version: u32,
-    flags: u32,
-    name: [u8; 16],
-    interface: u32,
-    attach_type: u32,
-}
+pub(crate) const INSTRUCTIONS: [Instruction; 2] = [[0xb7, 0, 0, 0, 2, 0, 0, 0], [0x95, 0, 0, 0, 0, 0, 0, 0]];
 
 /// The beginning of `union bpf_attr` for BPF_LINK_CREATE.
 #[repr(C)]
@@ -65,7 +50,7 @@ struct LinkUpdate {
 /// Without the right to load programs, without such an interface, or when another program is in place.
 pub fn attach(namespace: &Netns, interface: &str) -> Result<OwnedFd> {
     let outcome = namespace.enter(|| {
-        let program = load()?;
+        let program = bpf::load(ProgramType::Xdp, "lab_pass", &INSTRUCTIONS)?;
         link(&program, interface)
     })?;
     outcome.with_context(|| format!("attaching XDP_PASS to {interface} in {}", namespace.name()))
@@ -82,27 +67,7 @@ pub fn replace(link: BorrowedFd<'_>, program: BorrowedFd<'_>) -> io::Result<()> 
         flags: 0,
         old_program: 0,
     };
-    bpf(BPF_LINK_UPDATE, &attributes).map(drop)
-}
-
-/// Loads the program.
-fn load() -> io::Result<OwnedFd> {
-    let attributes = ProgramLoad {
-        program_type: BPF_PROG_TYPE_XDP,
-        instruction_count: INSTRUCTIONS.len() as u32,
-        instructions: INSTRUCTIONS.as_ptr() as u64,
-        license: c"GPL".as_ptr() as u64,
-        log_level: 0,
-        log_size: 0,
-        log: 0,
-        kernel_version: 0,
-        flags: 0,
-        name: *b"lab_pass\0\0\0\0\0\0\0\0",
-        interface: 0,
-        // As libraries load XDP programs: one replaces another on a link only if this is equal.
-        attach_type: BPF_XDP,
-    };
-    descriptor(BPF_PROG_LOAD, &attributes)
+    bpf::call(BPF_LINK_UPDATE, &raw const attributes).map(drop)
 }
 
 /// Links it to an interface of the calling thread's namespace.
@@ -113,21 +78,5 @@ fn link(program: &OwnedFd, interface: &str) -> io::Result<OwnedFd> {
         attach_type: BPF_XDP,
         flags: XDP_FLAGS_DRV_MODE,
     };
-    descriptor(BPF_LINK_CREATE, &attributes)
-}
-
-/// One `bpf(2)` call that answers with a descriptor.
-fn descriptor<T>(command: libc::c_long, attributes: &T) -> io::Result<OwnedFd> {
-    let descriptor = bpf(command, attributes)?;
-    // SAFETY: the call succeeded, so this is a fresh descriptor that nobody else owns.
-    Ok(unsafe { OwnedFd::from_raw_fd(descriptor) })
-}
-
-/// One `bpf(2)` call.
-fn bpf<T>(command: libc::c_long, attributes: &T) -> io::Result<libc::c_int> {
-    let size = size_of::<T>();
-    // SAFETY: `attributes` is a `repr(C)` prefix of `union bpf_attr` for this command, `size` is its size, and what its
-    // addresses point to lives through the call.
-    let answer = unsafe { libc::syscall(libc::SYS_bpf, command, std::ptr::from_ref(attributes), size) };
-    if answer < 0 { Err(io::Error::last_os_error()) } else { Ok(answer as libc::c_int) }
+    bpf::descriptor(BPF_LINK_CREATE, &attributes)
 }

@@ -90,7 +90,7 @@ impl Kernel {
     /// Whether packets for a service are served here now.
     pub(super) fn serves(&self, service: usize, now_ns: u64) -> Option<Epoch> {
         let entry = &self.services[service];
-        let verdict = verdict::decide(entry.word, entry.lease_until_ns, self.me, now_ns);
+        let verdict = verdict::decide(entry.word, entry.lease_until_ns, self.me, || now_ns);
         (self.session != 0 && verdict == Verdict::Serve).then(|| entry.word.epoch())
     }
 

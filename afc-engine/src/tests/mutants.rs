@@ -27,6 +27,8 @@ pub fn planted() -> usize {
     *PLANTED.get_or_init(|| std::env::var("AFC_PLANTED").map_or(0, |number| number.parse().unwrap()))
 }
 "#;
+/// What the copy is made of.
+const PACKAGES: [&str; 3] = ["afc-ebpf", "afc-engine", "gate"];
 /// Steps that a bug must be found in.
 const STEPS: u64 = 40_000_000;
 
@@ -76,14 +78,14 @@ fn target_dir() -> PathBuf {
 fn copy_sources(copy: &Path) -> io::Result<()> {
     let workspace = fs::read_to_string(root().join("Cargo.toml"))?;
     let members = |line: &str| match line.split_once(" = ") {
-        Some(("members" | "default-members", _)) => "members = [\"afc-ebpf\", \"afc-engine\"]\n".to_owned(),
+        Some(("members" | "default-members", _)) => format!("members = {PACKAGES:?}\n"),
         _ => line.to_owned() + "\n",
     };
     let workspace: String =
         workspace.lines().filter(|line| !line.starts_with("default-members")).map(members).collect();
     write(&copy.join("Cargo.toml"), workspace.as_bytes())?;
     write(&copy.join("Cargo.lock"), &fs::read(root().join("Cargo.lock"))?)?;
-    for package in ["afc-ebpf", "afc-engine"] {
+    for package in PACKAGES {
         let manifest = format!("{package}/Cargo.toml");
         write(&copy.join(&manifest), &fs::read(root().join(&manifest))?)?;
         copy_directory(&format!("{package}/src"), copy)?;

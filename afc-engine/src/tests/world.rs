@@ -27,9 +27,6 @@ use crate::{
 /// How often a list keeper looks at what wakes it by nothing else, and repeats what it knows to another node.
 const KEEP_NS: u64 = 2 * LEASE;
 
-/// One more than the highest number of a kind.
-const KINDS: usize = Kind::Transfer as usize + 1;
-
 enum What {
     Deliver(Message),
     Run(usize),
@@ -55,8 +52,8 @@ pub(super) struct World {
     pub(super) late_ns: u64,
     pub(super) promise: Promise,
     pub(super) steps: u64,
-    /// Messages of the engines and their kernels that were sent, by kind.
-    sent: [u64; KINDS],
+    /// Messages of the engines and their kernels that were sent, by kind and flags.
+    sent: BTreeMap<(Kind, u16), u64>,
     wants: Vec<Want>,
     keeps_lists: bool,
     lists_of: BTreeMap<Digest, Digest>,
@@ -100,7 +97,7 @@ impl World {
             late_ns: 100_000,
             promise: Promise::new(services.len()),
             steps: 0,
-            sent: [0; KINDS],
+            sent: BTreeMap::new(),
             wants: Vec::new(),
             keeps_lists: shape.keeps_lists,
             lists_of: BTreeMap::new(),
@@ -135,7 +132,12 @@ impl World {
 
     /// How many messages of a kind were sent.
     pub(super) fn sent(&self, kind: Kind) -> u64 {
-        self.sent[kind as usize]
+        self.sent.iter().filter(|((sent, _), _)| *sent == kind).map(|(_, count)| count).sum()
+    }
+
+    /// How many messages were sent, by kind and flags.
+    pub(super) const fn tally(&self) -> &BTreeMap<(Kind, u16), u64> {
+        &self.sent
     }
 
     pub(super) fn keeps_lists(&self) -> bool {
@@ -372,7 +374,7 @@ impl World {
     }
 
     fn send(&mut self, message: Message) {
-        self.sent[message.kind as usize] += 1;
+        *self.sent.entry((message.kind, message.flags)).or_default() += 1;
         let (from, to) = (Self::place(message.from.0), Self::place(message.to.0));
         for at_ns in self.links.carry(from, to, self.now_ns, &mut self.rng).into_iter().flatten() {
             self.queue.push(at_ns, What::Deliver(message));
