@@ -6,6 +6,7 @@ use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
 
+mod bench;
 mod process;
 mod root_test;
 mod run;
@@ -34,6 +35,8 @@ enum Command {
     Test(test::TestArgs),
     /// Run the long forms of tests; all of them without a name
     Soak(soak::SoakArgs),
+    /// Measure afc beside what people use today
+    Bench(Box<bench::BenchArgs>),
     /// Check the house rules that a program can check
     Tidy,
     /// Install what building and testing need; `run` and `test` do this first
@@ -45,6 +48,7 @@ fn main() -> ExitCode {
         Command::Run(arguments) => setup::for_run().and_then(|()| run::run(&arguments)),
         Command::Test(arguments) => test::run(&arguments),
         Command::Soak(arguments) => soak::run(&arguments),
+        Command::Bench(arguments) => bench::run(&arguments),
         Command::Tidy => tidy::run(),
         Command::Setup(arguments) => setup::run(&arguments),
     };

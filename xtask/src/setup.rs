@@ -31,6 +31,8 @@ pub(crate) enum Need {
     Chromium,
     /// Debian's Prometheus, which reads the metrics and checks the alert rules.
     Prometheus,
+    /// Debian packages of what afc is measured beside, and of what loads the machine meanwhile.
+    Peers,
     /// cargo-deny, which checks the dependencies' licences and origins.
     CargoDeny,
 }
@@ -42,9 +44,12 @@ impl Need {
     /// What it takes to build the agent and run it in a lab.
     pub(crate) const TO_RUN: &[Self] = &[Self::BpfLinker, Self::RustSource, Self::Packages];
 
+    /// What it takes to measure it beside others.
+    pub(crate) const TO_BENCH: &[Self] = &[Self::BpfLinker, Self::RustSource, Self::Packages, Self::Peers];
+
     /// What it takes to run the tests that need root.
     pub(crate) const TO_TEST: &[Self] =
-        &[Self::BpfLinker, Self::RustSource, Self::Packages, Self::Chromium, Self::Prometheus];
+        &[Self::BpfLinker, Self::RustSource, Self::Packages, Self::Chromium, Self::Prometheus, Self::Peers];
 
     /// Everything.
     const ALL: &[Self] = &[
@@ -53,6 +58,7 @@ impl Need {
         Self::Packages,
         Self::Chromium,
         Self::Prometheus,
+        Self::Peers,
         Self::CargoDeny,
     ];
 }
@@ -87,9 +93,10 @@ fn meet(needs: &[Need], sysroot: Option<&Path>) -> Result<()> {
         match need {
             Need::BpfLinker => linker::ensure(&Compiler::find()?)?,
             Need::RustSource => rust_source::ensure(&Compiler::find()?, sysroot)?,
-            Need::Packages => packages::ensure_for_labs()?,
-            Need::Chromium => packages::ensure_for_pages()?,
+            Need::Packages => packages::ensure(&packages::LABS)?,
+            Need::Chromium => packages::ensure(&packages::PAGES)?,
             Need::Prometheus => prometheus::ensure()?,
+            Need::Peers => packages::ensure_asleep(&packages::PEERS)?,
             Need::CargoDeny => cargo_deny::ensure()?,
         }
     }

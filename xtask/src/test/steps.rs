@@ -12,8 +12,8 @@ use super::tally::Tally;
 use crate::setup::Need;
 use crate::{process, root_test, tidy, workspace};
 
-/// The package of the labs and of the tests that need root.
-const ROOT_TESTS: &str = "tests";
+/// The packages whose tests need root: that of the labs, and what measures in them.
+const ROOT_TESTS: [&str; 2] = ["tests", "bench"];
 
 /// Packages whose integration tests need no root.
 const PACKAGES: [&str; 5] = ["afc-agent", "afc-ebpf", "afc-engine", "model", "xtask"];
@@ -129,7 +129,7 @@ fn doc_tests(filter: Option<&str>) -> Command {
 
 /// Builds them as the user and runs them as root, one at a time: they share the machine's clock and cores.
 fn root_tests(filter: Option<&str>, tally: &mut Tally) -> Result<()> {
-    let targets = integration_targets(ROOT_TESTS);
+    let targets: Vec<String> = ROOT_TESTS.into_iter().flat_map(integration_targets).collect();
     if targets.is_empty() {
         println!("there are none");
         return Ok(());

@@ -51,7 +51,7 @@ const LAYERS: [Layer; 3] = [
 const ANYHOW_FILES: [&str; 3] = ["afc-agent/src/main.rs", "afc-agent/src/agent.rs", "afc-agent/build.rs"];
 
 /// Folders that do nothing but that.
-const ANYHOW_PACKAGES: [&str; 3] = ["afc-agent/src/agent/", "xtask/", "tests/"];
+const ANYHOW_PACKAGES: [&str; 4] = ["afc-agent/src/agent/", "bench/", "xtask/", "tests/"];
 
 pub(super) fn layers(source: &Source) -> Vec<Breach> {
     let is_in = |layer: &&Layer| layer.files.iter().any(|files| source.path().starts_with(files));
