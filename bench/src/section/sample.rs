@@ -20,7 +20,7 @@ const WARM_UP: Duration = Duration::from_millis(400);
 /// A service that is not back in this time is out for good, as far as a row says.
 const BOUND: Duration = Duration::from_secs(10);
 /// Answers of another node that make it the one who serves now.
-const STEADY: usize = 300;
+const STEADY: usize = 600;
 /// The window begins so long before the fault.
 const LEAD_NS: u64 = 20_000_000;
 

@@ -21,7 +21,7 @@ use crate::fault::Fault;
 /// The service that is measured.
 pub(crate) const SERVICE: &str = "web-1";
 /// Questions a second.
-pub(crate) const RATE_HZ: u32 = 1000;
+pub(crate) const RATE_HZ: u32 = 2000;
 /// How long the client remembers: longer than any sample.
 const MEMORY: Duration = Duration::from_secs(40);
 /// For a system to start, or to get over a fault.
