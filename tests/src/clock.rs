@@ -7,6 +7,8 @@ use std::{
     time::Duration,
 };
 
+use afc_agent::heartbeat::scheduling::{Share, reserve};
+
 /// Where the measuring threads stand among real-time threads: above usual real-time work (50), below the agents (60).
 const MEASURING_PRIORITY: libc::c_int = 55;
 
@@ -23,11 +25,16 @@ pub fn boot_ns() -> u64 {
     read(libc::CLOCK_BOOTTIME)
 }
 
+/// Time that the calling thread has spent on a processor, ns.
+pub fn thread_ns() -> u64 {
+    read(libc::CLOCK_THREAD_CPUTIME_ID)
+}
+
 fn read(clock: libc::clockid_t) -> u64 {
     let mut time = libc::timespec { tv_sec: 0, tv_nsec: 0 };
     // SAFETY: `time` is a valid timespec for the whole call.
     let status = unsafe { libc::clock_gettime(clock, &mut time) };
-    assert_eq!(status, 0, "Linux always has CLOCK_MONOTONIC and CLOCK_BOOTTIME");
+    assert_eq!(status, 0, "Linux always has these clocks");
     time.tv_sec as u64 * 1_000_000_000 + time.tv_nsec as u64
 }
 
@@ -58,15 +65,6 @@ pub enum Measuring {
     Deadline,
 }
 
-/// What a thread reserves under `SCHED_DEADLINE`.
-#[derive(Clone, Copy, Debug)]
-pub(crate) struct Share {
-    /// So much time on a processor
-    pub(crate) runtime: Duration,
-    /// in each of these.
-    pub(crate) period: Duration,
-}
-
 /// How the UDP clients and echo services of this process are scheduled that are started from now on.
 pub fn set_measuring(measuring: Measuring) {
     BY_DEADLINE.store(measuring == Measuring::Deadline, Ordering::Relaxed);
@@ -74,7 +72,7 @@ pub fn set_measuring(measuring: Measuring) {
 
 /// As [`measure_first`], or as [`set_measuring`] says.
 pub(crate) fn measure_with(share: Share) -> io::Result<()> {
-    if BY_DEADLINE.load(Ordering::Relaxed) && set_deadline(share).is_ok() {
+    if BY_DEADLINE.load(Ordering::Relaxed) && reserve(share).is_ok() {
         return Ok(());
     }
     measure_first()
@@ -88,38 +86,6 @@ pub fn measure_first() -> io::Result<()> {
     let parameter = libc::sched_param { sched_priority: MEASURING_PRIORITY };
     // SAFETY: `parameter` is valid for the whole call; 0 names the calling thread.
     match unsafe { libc::sched_setscheduler(0, libc::SCHED_FIFO, &parameter) } {
-        0 => Ok(()),
-        _ => Err(io::Error::last_os_error()),
-    }
-}
-
-/// `struct sched_attr` of `sched_setattr(2)`, version 0.
-#[repr(C)]
-struct SchedAttr {
-    size: u32,
-    policy: u32,
-    flags: u64,
-    nice: i32,
-    priority: u32,
-    runtime: u64,
-    deadline: u64,
-    period: u64,
-}
-
-fn set_deadline(share: Share) -> io::Result<()> {
-    let period = share.period.as_nanos() as u64;
-    let attributes = SchedAttr {
-        size: size_of::<SchedAttr>() as u32,
-        policy: libc::SCHED_DEADLINE as u32,
-        flags: 0,
-        nice: 0,
-        priority: 0,
-        runtime: share.runtime.as_nanos() as u64,
-        deadline: period,
-        period,
-    };
-    // SAFETY: `attributes` is a valid sched_attr of the size it states, and lives through the call.
-    match unsafe { libc::syscall(libc::SYS_sched_setattr, 0, &raw const attributes, 0) } {
         0 => Ok(()),
         _ => Err(io::Error::last_os_error()),
     }

@@ -9,10 +9,11 @@ use std::{
     time::Duration,
 };
 
+use afc_agent::heartbeat::scheduling::Share;
 use anyhow::{Context, Result};
 
 use crate::{
-    clock::{Share, measure_with, now_ns},
+    clock::{measure_with, now_ns},
     datagram::{Answer, PORT, QUESTION_BYTES, Question},
     netns::Netns,
     worker::{STOP_POLL, Stop, Worker},
@@ -21,7 +22,7 @@ use crate::{
 /// Room for one control message with an `in_pktinfo`, as aligned words.
 const CONTROL_WORDS: usize = 8;
 
-/// What a service takes of a processor where it must reserve it: enough for a thousand questions a second.
+/// What a service takes of a processor where it must reserve it: enough for two thousand questions a second.
 const SHARE: Share = Share { runtime: Duration::from_micros(100), period: Duration::from_millis(2) };
 
 /// A running echo service. Dropping it stops it.

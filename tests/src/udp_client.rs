@@ -9,17 +9,18 @@ use std::{
     time::Duration,
 };
 
+use afc_agent::heartbeat::scheduling::Share;
 use anyhow::{Context, Result};
 
 use crate::{
-    clock::{Share, measure_with, now_ns, sleep_until},
+    clock::{measure_with, now_ns, sleep_until},
     datagram::{ANSWER_BYTES, Answer, PORT, Question},
     history::{History, Packet},
     netns::Netns,
     worker::{STOP_POLL, Stop, Worker},
 };
 
-/// What each of a client's threads takes of a processor where it must reserve it: enough for a thousand questions a second.
+/// What each of a client's threads takes of a processor where it must reserve it: enough for two thousand questions a second.
 const SHARE: Share = Share { runtime: Duration::from_micros(60), period: Duration::from_millis(1) };
 
 /// What a client does.

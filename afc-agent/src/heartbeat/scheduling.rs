@@ -8,6 +8,8 @@ use tracing::warn;
 pub const STACK_BYTES: usize = 512 * 1024;
 /// CPU time that the fast path may use in each interval under `SCHED_DEADLINE` (design.md section 6).
 const DEADLINE_RUNTIME: Duration = Duration::from_micros(200);
+/// `SCHED_FLAG_RECLAIM`, Linux 4.13; `linux/sched.h`.
+const SCHED_FLAG_RECLAIM: u64 = 0x02;
 /// Priority under `SCHED_FIFO`: above usual real-time work (50), below the kernel's own watchdogs (99).
 const FIFO_PRIORITY: i32 = 60;
 
@@ -47,7 +49,8 @@ pub fn lock_memory() -> io::Result<()> {
 
 /// Puts the calling thread into the best class it can have for work once each `interval`.
 pub fn schedule_current_thread(interval: Duration) -> SchedulingClass {
-    let Err(error) = set_deadline(interval) else {
+    let share = Share { runtime: DEADLINE_RUNTIME.min(interval / 2), period: interval };
+    let Err(error) = reserve(share) else {
         return SchedulingClass::Deadline;
     };
     warn!(%error, "the fast path is refused SCHED_DEADLINE");
@@ -56,6 +59,15 @@ pub fn schedule_current_thread(interval: Duration) -> SchedulingClass {
     };
     warn!(%error, "the fast path is refused SCHED_FIFO");
     SchedulingClass::Normal
+}
+
+/// What a thread reserves under `SCHED_DEADLINE`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Share {
+    /// So much time on a processor
+    pub runtime: Duration,
+    /// in each of these.
+    pub period: Duration,
 }
 
 /// `struct sched_attr` of `sched_setattr(2)`, version 0.
@@ -71,15 +83,20 @@ struct SchedAttr {
     period: u64,
 }
 
-fn set_deadline(interval: Duration) -> io::Result<()> {
-    let period = interval.as_nanos() as u64;
+/// Puts the calling thread into `SCHED_DEADLINE`. It may use what nobody reserved, too: a takeover is a burst of work, and a
+/// thread that has used up its runtime in it waits for its next period between one step and the next.
+///
+/// # Errors
+/// That of `sched_setattr(2)`: without `CAP_SYS_NICE`, or when the processors' time is reserved already.
+pub fn reserve(share: Share) -> io::Result<()> {
+    let period = share.period.as_nanos() as u64;
     let attributes = SchedAttr {
         size: size_of::<SchedAttr>() as u32,
         policy: libc::SCHED_DEADLINE as u32,
-        flags: 0,
+        flags: SCHED_FLAG_RECLAIM,
         nice: 0,
         priority: 0,
-        runtime: (DEADLINE_RUNTIME.as_nanos() as u64).min(period / 2),
+        runtime: share.runtime.as_nanos() as u64,
         deadline: period,
         period,
     };

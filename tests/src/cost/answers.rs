@@ -28,11 +28,8 @@ use afc_ebpf::{
 use afc_engine::message::Slots;
 use anyhow::{Context, Result, ensure};
 
-use super::{
-    cluster::{self, Attach, Cluster, ME, PEER, Site},
-    sample::thread_ns,
-};
-use crate::{interface, ip, netns::Netns, xdp_pass};
+use super::cluster::{self, Attach, Cluster, ME, PEER, Site};
+use crate::{clock::thread_ns, interface, ip, netns::Netns, xdp_pass};
 
 /// Frames of one system call.
 const BATCH: usize = 64;
@@ -146,7 +143,7 @@ fn echo(mut socket: HeartbeatSocket, stop: &AtomicBool, answers: &AtomicU64) -> 
             }
         }
     }
-    thread_ns()
+    Ok(thread_ns())
 }
 
 /// Floods `in1` with PROBEs.

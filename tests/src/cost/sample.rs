@@ -15,7 +15,10 @@ use super::{
     packet,
     path::{Hook, PATHS, Path},
 };
-use crate::bpf::{self, ProgramType, TestRun};
+use crate::{
+    bpf::{self, ProgramType, TestRun},
+    clock::thread_ns,
+};
 
 /// `return TC_ACT_UNSPEC`.
 const EMPTY_CLASSIFIER: [bpf::Instruction; 2] =
@@ -138,22 +141,12 @@ fn sent(path: &Path, cluster: &mut Cluster, packets: u32) -> Result<Sample> {
 fn average_ns(program: BorrowedFd<'_>, ifindex: Option<u32>, packet: &[u8], packets: u32) -> io::Result<f64> {
     let took_ns = |repeat| {
         let run = TestRun { program, packet, ifindex, repeat };
-        let before_ns = thread_ns()?;
+        let before_ns = thread_ns();
         run.run()?;
-        Ok::<_, io::Error>((thread_ns()? - before_ns) as f64)
+        Ok::<_, io::Error>((thread_ns() - before_ns) as f64)
     };
     let few_ns = took_ns(FEW)?;
     Ok((took_ns(FEW + packets)? - few_ns) / f64::from(packets))
-}
-
-/// Time that this thread has spent on a CPU, ns.
-pub(super) fn thread_ns() -> io::Result<u64> {
-    let mut time = libc::timespec { tv_sec: 0, tv_nsec: 0 };
-    // SAFETY: the pointer is to a timespec that lives through the call.
-    match unsafe { libc::clock_gettime(libc::CLOCK_THREAD_CPUTIME_ID, &raw mut time) } {
-        0 => Ok(time.tv_sec.cast_unsigned() * 1_000_000_000 + time.tv_nsec.cast_unsigned()),
-        _ => Err(io::Error::last_os_error()),
-    }
 }
 
 fn counted(cluster: &Cluster) -> Result<BTreeMap<Reason, u64>> {
