@@ -1,6 +1,6 @@
 //! Under which circumstances something was measured: how busy the machine was, and how often it stood still.
 
-use std::{fs, ops::Range};
+use std::{fs, ops::Range, time::Duration};
 
 use afc_lab::pulse::{Pulse, Stall};
 
@@ -34,6 +34,18 @@ impl Circumstances {
     pub(crate) fn stalls(&self) -> usize {
         self.stalls.len()
     }
+
+    /// Whether a takeover at `at_ns` by a system with this timeout followed a processor's standing still for half of it or
+    /// longer: then no agent on that processor could answer, and it was no false one.
+    pub(crate) fn excuses(&self, at_ns: u64, timeout: Duration) -> bool {
+        let timeout_ns = timeout.as_nanos() as u64;
+        // From the last answer to the claim it is a lease and a quarter, and two if the first claim fails.
+        let since_ns = at_ns.saturating_sub(3 * timeout_ns);
+        let is_cause = |stall: &Stall| {
+            stall.length() >= timeout / 2 && stall.from_ns <= at_ns && stall.to_ns >= since_ns
+        };
+        self.stalls.iter().any(is_cause)
+    }
 }
 
 /// `uname -r`.
@@ -57,6 +69,16 @@ mod tests {
         all.join(&Circumstances { load_averages: vec![2.0], stalls: vec![stall(9), stall(6)] });
         assert_eq!((all.load_average(), all.stalls()), (1.5, 3));
         assert_eq!(Circumstances::default().load_average(), 0.0);
+    }
+
+    #[test]
+    fn only_a_long_stall_shortly_before_excuses_a_takeover() {
+        let stall = Stall { from_ns: 100_000_000, to_ns: 105_000_000 };
+        let seen = Circumstances { load_averages: Vec::new(), stalls: vec![stall] };
+        let excuses =
+            |at_ms: u64, timeout_ms| seen.excuses(at_ms * 1_000_000, Duration::from_millis(timeout_ms));
+        assert!(excuses(112, 10) && excuses(135, 10));
+        assert!(!excuses(99, 10) && !excuses(136, 10) && !excuses(112, 11));
     }
 
     #[test]

@@ -53,38 +53,60 @@ fn measure(arguments: &Arguments) -> Result<()> {
     let minutes = plan.estimate().as_secs().div_ceil(60);
     let mut run = Run::new(plan)?;
     run.say(&format!("this takes about {minutes} minutes"));
-    let mut rows = run.measure();
-    row::compare(&mut rows);
-    write(arguments, &rows)
-}
-
-/// Prints the results, and writes them where they shall go.
-fn write(arguments: &Arguments, rows: &[Row]) -> Result<()> {
-    let text = report::text(rows);
-    let to_stdout = arguments.json.as_deref() == Some(Path::new("-"));
-    let rows_json = format!("{:#}\n", json!({ "kernel": circumstances::kernel(), "rows": rows }));
-    if to_stdout {
-        eprintln!("{text}");
-        // A reader that goes away early is no crash.
-        std::io::stdout().write_all(rows_json.as_bytes())?;
-    } else {
-        println!("{text}");
-    }
     let out = arguments.out.as_deref().unwrap_or(Path::new(OUT));
     fs::create_dir_all(out).with_context(|| format!("making {}", out.display()))?;
-    write_file(&out.join("bench.txt"), &text)?;
-    write_file(&out.join("bench.json"), &rows_json)?;
-    if let Some(file) = arguments.json.as_deref().filter(|_| !to_stdout) {
-        write_file(file, &rows_json)?;
-    }
-    if let Some(svg) = plot::svg(rows)? {
-        write_file(&out.join("bench.svg"), &svg)?;
-        if let Some(file) = &arguments.svg {
-            write_file(file, &svg)?;
-        }
-    }
+    // A run takes hours: what is measured is written after each section.
+    let rows = run.measure(|rows| Results::of(rows)?.keep(out))?;
+    let results = Results::of(&rows)?;
+    results.keep(out)?;
+    results.show(arguments)?;
     eprintln!("written to {}", out.display());
     Ok(())
+}
+
+/// The rows as they are read by people, by programs, and at a glance.
+struct Results {
+    text: String,
+    json: String,
+    svg: Option<String>,
+}
+
+impl Results {
+    fn of(rows: &[Row]) -> Result<Self> {
+        let mut rows = rows.to_vec();
+        row::compare(&mut rows);
+        Ok(Self {
+            text: report::text(&rows),
+            json: format!("{:#}\n", json!({ "kernel": circumstances::kernel(), "rows": rows })),
+            svg: plot::svg(&rows)?,
+        })
+    }
+
+    /// Writes them to a directory.
+    fn keep(&self, out: &Path) -> Result<()> {
+        write_file(&out.join("bench.txt"), &self.text)?;
+        write_file(&out.join("bench.json"), &self.json)?;
+        self.svg.as_ref().map_or(Ok(()), |svg| write_file(&out.join("bench.svg"), svg))
+    }
+
+    /// Prints them, and writes them where else they shall go.
+    fn show(&self, arguments: &Arguments) -> Result<()> {
+        let to_stdout = arguments.json.as_deref() == Some(Path::new("-"));
+        if to_stdout {
+            eprintln!("{}", self.text);
+            // A reader that goes away early is no crash.
+            std::io::stdout().write_all(self.json.as_bytes())?;
+        } else {
+            println!("{}", self.text);
+        }
+        if let Some(file) = arguments.json.as_deref().filter(|_| !to_stdout) {
+            write_file(file, &self.json)?;
+        }
+        match (&arguments.svg, &self.svg) {
+            (Some(file), Some(svg)) => write_file(file, svg),
+            (None, _) | (_, None) => Ok(()),
+        }
+    }
 }
 
 fn write_file(file: &Path, text: &str) -> Result<()> {

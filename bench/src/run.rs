@@ -103,8 +103,12 @@ impl Run {
         Ok(Self { short: plan.short, plan, pulse, started: Instant::now() })
     }
 
-    /// Every section, one after the other. One that fails is said and left out; the others go on.
-    pub(crate) fn measure(&mut self) -> Vec<Row> {
+    /// Every section, one after the other, with what is measured so far handed to `keep` after each. One that fails is said and
+    /// left out; the others go on.
+    ///
+    /// # Errors
+    /// That of `keep`.
+    pub(crate) fn measure(&mut self, mut keep: impl FnMut(&[Row]) -> Result<()>) -> Result<Vec<Row>> {
         let mut rows = Vec::new();
         let all = self.plan.sections.clone();
         for (index, section) in all.iter().enumerate() {
@@ -113,11 +117,14 @@ impl Run {
             let minutes = left.as_secs().div_ceil(60);
             self.say(&format!("[{}/{}] {title}; about {minutes} min left", index + 1, all.len()));
             match section::run(*section, self) {
-                Ok(found) => rows.extend(found),
+                Ok(found) => {
+                    rows.extend(found);
+                    keep(&rows)?;
+                }
                 Err(error) => self.say(&format!("{title} FAILED: {error:#}")),
             }
         }
-        rows
+        Ok(rows)
     }
 
     /// The systems that were chosen. The timeout of `afc-short` is searched for when it is first needed.

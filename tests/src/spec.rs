@@ -211,13 +211,18 @@ impl LabSpec {
         spec
     }
 
-    /// So many nodes, half of them (or one more) serve a service each, and the others back all of them up.
+    /// So many nodes, half of them (or one more) serve a service each, and the others back all of them up. Two are on
+    /// best effort.
     pub fn of_size(members: u8) -> Self {
         let mut spec = Self::of_members(members);
         let homes = members.div_ceil(2);
         let backups: Vec<_> = (homes + 1..=members).map(|number| format!("n{number}")).collect();
         let backups: Vec<_> = backups.iter().map(String::as_str).collect();
         spec.services = (1..=homes).map(|number| service(number, &backups)).collect();
+        // Two have no majority without each other.
+        if members == 2 {
+            spec.safety = Safety::BestEffort;
+        }
         spec
     }
 

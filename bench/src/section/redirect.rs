@@ -9,7 +9,7 @@ use std::time::Duration;
 
 use afc_lab::{
     Lab, LabSpec, UdpClient,
-    clock::{self, Measuring, boot_ns, now_ns},
+    clock::{self, Measuring, now_ns, suspended_ns},
     udp_client, wait_for,
 };
 use anyhow::{Context, Result};
@@ -149,17 +149,4 @@ impl Scene {
             !packets.is_empty() && packets.iter().all(|packet| packet.answered.is_some())
         })
     }
-}
-
-/// By how much the agents' clock is ahead of the clients': both run at one rate, and differ by the time that the machine was
-/// suspended.
-fn suspended_ns() -> u64 {
-    let once = || {
-        let before_ns = now_ns();
-        let boot_ns = boot_ns();
-        let after_ns = now_ns();
-        (after_ns - before_ns, boot_ns.saturating_sub(before_ns.midpoint(after_ns)))
-    };
-    // The quickest of a few was not interrupted.
-    (0..100).map(|_| once()).min().map_or(0, |(_, ahead_ns)| ahead_ns)
 }

@@ -38,6 +38,8 @@ const BUILD: Duration = Duration::from_secs(8);
 /// What was seen of one system under one load.
 struct Seen {
     transitions: usize,
+    /// Those of them that followed a processor's standing still, where the system says when they were.
+    excused: Option<usize>,
     overlaps: usize,
     longest_gap: Duration,
     lasted: Duration,
@@ -85,13 +87,21 @@ pub(crate) fn estimate(plan: &Plan) -> Duration {
     (plan.steady + REST * stretches + BUILD) * (plan.systems.len() * plan.loads.len()) as u32
 }
 
-/// How often a node became owner in so long a time under a load, as far as afc can tell itself; the search for the shortest
-/// timeout asks this.
+/// How often a node became owner in so long a time under a load; how often without a processor's standing still before.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Transitions {
+    pub(crate) all: usize,
+    pub(crate) unexcused: usize,
+}
+
+/// The same watch for the search for the shortest timeout.
 ///
 /// # Errors
 /// When the system does not come up.
-pub(crate) fn transitions(run: &Run, system: System, load: Load, lasting: Duration) -> Result<usize> {
-    watch(run, system, load, lasting).map(|seen| seen.transitions)
+pub(crate) fn transitions(run: &Run, system: System, load: Load, lasting: Duration) -> Result<Transitions> {
+    let seen = watch(run, system, load, lasting)?;
+    let unexcused = seen.transitions.saturating_sub(seen.excused.unwrap_or_default());
+    Ok(Transitions { all: seen.transitions, unexcused })
 }
 
 fn watch(run: &Run, system: System, load: Load, lasting: Duration) -> Result<Seen> {
@@ -117,13 +127,17 @@ fn watch(run: &Run, system: System, load: Load, lasting: Duration) -> Result<See
     let gaps = observer.gaps(began_ns).into_iter();
     let gaps = gaps.filter(|gap| gap.client == Client::Direct && gap.address == address);
     let tally = observer.tally();
+    let circumstances = run.circumstances_since(began_ns);
+    let takeovers = site.takeovers(began_ns).context("after the load")?;
+    let is_excused = |at_ns: &&u64| circumstances.excuses(**at_ns, settle);
     Ok(Seen {
         transitions: site.transitions().context("after the load")?.saturating_sub(before),
+        excused: takeovers.map(|takeovers| takeovers.iter().filter(is_excused).count()),
         overlaps: services.iter().map(|service| observer.overlaps(service.address).len()).sum(),
         longest_gap: gaps.map(|gap| gap.gap.duration()).max().unwrap_or_default(),
         lasted: lasting,
         sharp: tally.within(settle / 4),
-        circumstances: run.circumstances_since(began_ns),
+        circumstances,
     })
 }
 
@@ -134,10 +148,14 @@ fn rows_of(system: System, load: Load, seen: &Seen) -> [Row; 3] {
     };
     let seconds = seen.lasted.as_secs_f64();
     let a_hour = seen.transitions as f64 * 3600.0 / seconds;
+    let excused = seen.excused.filter(|_| seen.transitions > 0);
+    let excused = excused.map(|excused| format!(", {excused} of them after a processor stood still"));
+    let excused = excused.unwrap_or_default();
     let sharp =
         format!("{:.0} % of the answers known to within a quarter of the timeout", seen.sharp * 100.0);
     [
-        row("false failovers", "/hour", a_hour).noting(format!("{} in {seconds:.0} s", seen.transitions)),
+        row("false failovers", "/hour", a_hour)
+            .noting(format!("{} in {seconds:.0} s{excused}", seen.transitions)),
         row("answers from two nodes", "times", seen.overlaps as f64).noting(sharp),
         row("longest time without an answer", "ms", millis(seen.longest_gap))
             .noting("of those above 15 ms; 0 if there was none"),
@@ -153,6 +171,7 @@ mod tests {
     fn what_was_counted_is_told_by_the_hour() {
         let seen = Seen {
             transitions: 2,
+            excused: Some(1),
             overlaps: 1,
             longest_gap: Duration::from_millis(31),
             lasted: Duration::from_secs(600),
@@ -162,6 +181,7 @@ mod tests {
         let system = System::new(SystemName::Keepalived, Duration::from_millis(8));
         let rows = rows_of(system, Load::Starving(LoadName::Fifo100), &seen);
         assert_eq!(rows.each_ref().map(|row| row.median), [Some(12.0), Some(1.0), Some(31.0)]);
+        assert_eq!(rows[0].notes, "2 in 600 s, 1 of them after a processor stood still");
         assert!(rows.iter().all(|row| row.subject.load == "FIFO-50 at 100 %"));
     }
 }

@@ -1,10 +1,10 @@
-//! A lab with one system at work and the outside client, which asks one service a thousand times a second.
+//! A lab with one system at work and the outside client, which asks one service two thousand times a second.
 
 use std::{net::Ipv4Addr, ops::Range, time::Duration};
 
 use afc_lab::{
     Lab, LabSpec, UdpClient,
-    clock::{self, Measuring, now_ns},
+    clock::{self, Measuring, now_ns, suspended_ns},
     history::Packet,
     hold_for, ip,
     status::Expected,
@@ -191,6 +191,27 @@ impl Site {
             Ok::<_, anyhow::Error>(events.iter().filter(|event| event["kind"] == "served").count())
         };
         self.lab.spec().members().iter().map(served).sum()
+    }
+
+    /// When nodes became owner since a time of [`now_ns`], in its ns, for whatever service. keepalived tells the second at best:
+    /// `None`.
+    ///
+    /// # Errors
+    /// When an agent does not answer.
+    pub(crate) fn takeovers(&self, since_ns: u64) -> Result<Option<Vec<u64>>> {
+        if self.peers.is_some() {
+            return Ok(None);
+        }
+        let suspended_ns = suspended_ns();
+        let mut takeovers = Vec::new();
+        for node in self.lab.spec().members() {
+            let events = self.lab.events(&node)?;
+            let served = events.iter().filter(|event| event["kind"] == "served");
+            let served = served.filter_map(|event| event["boot_ns"].as_u64());
+            takeovers.extend(served.map(|at_ns| at_ns.saturating_sub(suspended_ns)));
+        }
+        takeovers.retain(|at_ns| *at_ns >= since_ns);
+        Ok(Some(takeovers))
     }
 
     /// Whether no member waits for the client's answer to an ARP request. One that lost its link while it served does, for three
