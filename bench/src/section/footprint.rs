@@ -176,7 +176,8 @@ fn growth(text: &str) -> Vec<(u64, f64)> {
         let mut words = line.split_whitespace();
         Some((words.next()?.parse().ok()?, words.next()?.parse().ok()?))
     };
-    rows.map_while(row).collect()
+    // The test harness has a word in between when it takes long.
+    rows.filter_map(row).collect()
 }
 
 #[cfg(test)]
@@ -186,7 +187,8 @@ mod tests {
     #[test]
     fn the_table_of_the_simulation_is_read_to_its_end() {
         let text = "running 1 test\n\
-            nodes  heartbeats/s  kB/s  announces/s  to service  to lists   took\n    \
+            nodes  heartbeats/s  kB/s  announces/s  to service  to lists   took\n\
+            test tests::growth has been running for over 60 seconds\n    \
             5          1040   185            4     41.2 ms   55.0 ms   0.1 s\n \
             1000          1544   275           12     43.9 ms         -  40.0 s\n\
             test tests::growth ... ok\n";

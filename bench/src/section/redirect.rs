@@ -95,8 +95,9 @@ impl Scene {
         let lab = &self.lab;
         lab.wait_until_whole(SOON)?;
         wait_for("both clients are served", SOON, || self.is_calm())?;
-        let owner =
-            lab.agreed_owner(SERVICE, &["n1", "n4", "n5", "gw"]).context("nobody agrees on an owner")?;
+        let agreed = || lab.agreed_owner(SERVICE, &["n1", "n4", "n5", "gw"]);
+        wait_for("all agree on an owner", SOON, || agreed().is_some())?;
+        let owner = agreed().context("the owner changed by itself")?;
         let id = u16::from(lab.spec().node(&owner).id);
         let cut_ns = now_ns();
         lab.power_cut(&owner)?;
