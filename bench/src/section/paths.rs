@@ -29,11 +29,7 @@ pub(crate) fn measure(run: &mut Run) -> Result<Vec<Row>> {
     for cost in costs {
         let subject = Subject::new("paths", cost.name, "afc", "ns");
         let target = cost.target_ns.map_or_else(String::new, |target| format!(", target {target}"));
-        let note = format!(
-            "over an empty program, fastest {:.1}{target}; {} packets a sample",
-            cost.minimum_ns(),
-            effort.packets
-        );
+        let note = format!("over an empty program{target}; {} packets a sample", effort.packets);
         rows.push(Row::new(subject, cost.differences_ns(), &circumstances).noting(note));
     }
     for footprint in cost::footprints()? {

@@ -50,19 +50,16 @@ pub struct PathCost {
 }
 
 impl PathCost {
-    /// The fastest sample less the fastest of the empty program, ns: what the path itself takes.
-    pub fn minimum_ns(&self) -> f64 {
-        minimum(self.samples.iter().map(|sample| sample.with_ns)) - self.empty_ns()
+    /// The median of the differences, ns.
+    pub fn median_ns(&self) -> f64 {
+        let mut differences = self.differences_ns();
+        differences.sort_by(f64::total_cmp);
+        differences[differences.len() / 2]
     }
 
     /// Each sample less that of the empty program that was taken in turn with it, ns: with what else this machine did.
     pub fn differences_ns(&self) -> Vec<f64> {
         self.samples.iter().map(|sample| sample.with_ns - sample.without_ns).collect()
-    }
-
-    /// The fastest sample of the empty program behind the same carousel, ns: what was subtracted.
-    pub fn empty_ns(&self) -> f64 {
-        minimum(self.samples.iter().map(|sample| sample.without_ns))
     }
 }
 
@@ -167,8 +164,4 @@ fn all_ended_in(
         .collect();
     ensure!(hits == BTreeMap::from([(reason, runs)]), "{runs} packets were to end in {reason:?}: {hits:?}");
     Ok(())
-}
-
-fn minimum(values: impl Iterator<Item = f64>) -> f64 {
-    values.fold(f64::INFINITY, f64::min)
 }
