@@ -1,7 +1,7 @@
 //! What the kernel programs cost: nanoseconds for each path of a packet, and what the verifier says of each program.
 //!
 //! `BPF_PROG_TEST_RUN` runs a program many times over, each time on the packet as the time before left it. An answered
-//! probe is no probe any more, so a [`carousel`] goes before the program: it puts back what the path under test changes
+//! probe is no probe any more, so a `carousel` goes before the program: it puts back what the path under test changes
 //! and tail-calls the program. The same carousel before an empty program, measured in turns with it, is what is
 //! subtracted. The program's counters prove that each single run took the path that is meant.
 //!

@@ -133,7 +133,7 @@ impl Scene {
         })
     }
 
-    /// When a node began to serve, since a time of [`boot_ns`].
+    /// When a node began to serve, since a time of [`afc_lab::clock::boot_ns`].
     fn flip_ns(&self, node: &str, since_ns: u64) -> Result<u64> {
         let events = self.lab.events(node)?;
         let mut served = events.iter().filter(|it| it["kind"] == "served" && it["service"] == SERVICE);
