@@ -61,7 +61,7 @@ pub(crate) const fn title(section: SectionName) -> &'static str {
 pub(crate) fn estimate(section: SectionName, plan: &Plan) -> Duration {
     match section {
         SectionName::Lists => Duration::from_secs(10),
-        SectionName::Paths => Duration::from_secs(15),
+        SectionName::Paths => paths::estimate(plan),
         SectionName::Answers => answers::estimate(plan),
         SectionName::Footprint => footprint::estimate(plan),
         SectionName::Redirect => redirect::estimate(plan),

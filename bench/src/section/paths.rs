@@ -1,6 +1,8 @@
 //! What the kernel programs cost: each path of a packet over an empty program, and what the verifier says of each program.
 //! How it is measured: `afc_lab::cost`.
 
+use std::time::Duration;
+
 use afc_lab::{
     clock::now_ns,
     cost::{self, Effort},
@@ -9,19 +11,18 @@ use anyhow::Result;
 
 use crate::{
     row::{Row, Subject},
-    run::{Form, Run},
+    run::{Form, Plan, Run},
 };
+
+/// About what a sample of every path takes.
+const SAMPLE: Duration = Duration::from_millis(1600);
 
 /// A row for each path, two for each program.
 ///
 /// # Errors
 /// Without root.
 pub(crate) fn measure(run: &mut Run) -> Result<Vec<Row>> {
-    let samples = match run.plan.form {
-        Form::Full => 200,
-        Form::Quick => 40,
-    };
-    let effort = Effort { samples, packets: 10_000 };
+    let effort = Effort { samples: samples(&run.plan), packets: 10_000 };
     let began_ns = now_ns();
     let costs = cost::measure(effort)?;
     let circumstances = run.circumstances_since(began_ns);
@@ -41,4 +42,16 @@ pub(crate) fn measure(run: &mut Run) -> Result<Vec<Row>> {
         rows.push(row("as machine code", "bytes", footprint.machine_bytes));
     }
     Ok(rows)
+}
+
+/// About how long it takes.
+pub(crate) fn estimate(plan: &Plan) -> Duration {
+    SAMPLE * samples(plan) as u32
+}
+
+fn samples(plan: &Plan) -> usize {
+    match plan.form {
+        Form::Full => 200,
+        Form::Quick => 40,
+    }
 }

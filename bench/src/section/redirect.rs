@@ -10,6 +10,7 @@ use std::time::Duration;
 use afc_lab::{
     Lab, LabSpec, UdpClient,
     clock::{self, Measuring, now_ns, suspended_ns},
+    scene::IN_FLIGHT_NS,
     udp_client, wait_for,
 };
 use anyhow::{Context, Result};
@@ -29,8 +30,6 @@ const SOON: Duration = Duration::from_secs(20);
 const STEADY: usize = 1000;
 /// Before a cut, everything was answered for so long.
 const CALM: Duration = Duration::from_millis(500);
-/// Answers to the last questions may still be on their way.
-const IN_FLIGHT_NS: u64 = 50_000_000;
 /// About what a sample takes.
 const SAMPLE: Duration = Duration::from_secs(4);
 

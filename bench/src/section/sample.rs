@@ -2,16 +2,11 @@
 
 use std::{ops::Range, time::Duration};
 
-use afc_lab::{clock::now_ns, hold_for, ownership, report::Report, wait_for};
+use afc_lab::{clock::now_ns, hold_for, ownership, report::Report, scene::IN_FLIGHT_NS, wait_for};
 use anyhow::Result;
 
 use crate::{
-    circumstances::Circumstances,
-    fault::Fault,
-    load::Load,
-    run::Run,
-    statistics::millis,
-    system::site::{IN_FLIGHT_NS, Site},
+    circumstances::Circumstances, fault::Fault, load::Load, run::Run, statistics::millis, system::site::Site,
     urgency::urgently,
 };
 

@@ -7,6 +7,7 @@ use afc_lab::{
     clock::{self, Measuring, now_ns, suspended_ns},
     history::Packet,
     hold_for, ip,
+    scene::IN_FLIGHT_NS,
     status::Expected,
     udp_client, wait_for,
 };
@@ -29,8 +30,6 @@ const SOON: Duration = Duration::from_secs(30);
 /// A system has got over a fault when one node has answered everything for so long. A node whose plug was out needs a second
 /// until it is heard again.
 const CALM: Duration = Duration::from_millis(1200);
-/// Answers to the last questions may still be on their way.
-pub(crate) const IN_FLIGHT_NS: u64 = 50_000_000;
 /// A client that was held up itself has asked less, but this much of what it should.
 const ASKED_PERCENT: usize = 50;
 
