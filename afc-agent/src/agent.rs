@@ -4,6 +4,7 @@
 //! talk through two mailboxes. The order of the start is the order of the promise: the programs fence first, then the
 //! virtual IPs go on loopback, and the kernel answers probes last. A stop goes the other way round.
 
+mod commands;
 mod discovery;
 mod disk;
 mod floors;

@@ -122,6 +122,21 @@ pub enum Command {
         #[command(flatten)]
         reading: Reading,
     },
+    /// Move a service to a node, which takes it over from its owner without a gap.
+    #[command(
+        after_help = "Examples:\n  afc move web-1 n4\n  afc move web-1 n1 --json\n\nAny node's agent passes it on. \
+        The node must be the service's home or among its backups, and have room. The service stays there until something \
+        else moves it; its home does not preempt it."
+    )]
+    Move {
+        /// The service.
+        service: String,
+        /// The node.
+        node: String,
+        /// How to read.
+        #[command(flatten)]
+        reading: Reading,
+    },
     /// Drain a node: it takes nothing over any more, and gives away what others can serve.
     #[command(
         after_help = "Examples:\n  afc drain n4\n  afc drain n1 --json\n\nAny node's agent passes it on. A drained node \
@@ -271,6 +286,7 @@ where
             read::lists(&reading, span, &mut out)
         }
         Command::Explain { service, reading } => read::explain(&reading, &service, &mut out),
+        Command::Move { service, node, reading } => read::move_service(&reading, &service, &node, &mut out),
         Command::Drain { node, reading } => read::set_duty(&reading, &node, Duty::Drained, &mut out),
         Command::Undrain { node, reading } => read::set_duty(&reading, &node, Duty::InService, &mut out),
         Command::Replay(replaying) => Ok(replay::replay(&replaying, &mut out)?),
@@ -331,6 +347,7 @@ mod tests {
             &["afc", "events", "--after", "x"],
             &["afc", "explain"],
             &["afc", "drain"],
+            &["afc", "move", "web-1"],
             &["afc", "lists", "n4"],
             &["afc", "replay"],
             &["afc", "replay", "a", "b"],

@@ -55,6 +55,13 @@ pub enum Request {
         /// The node.
         node: String,
     },
+    /// Let a node take a service from its owner, without a gap.
+    Move {
+        /// The service.
+        service: String,
+        /// The node.
+        node: String,
+    },
 }
 
 /// What an operator asks of a node.
@@ -105,6 +112,11 @@ mod tests {
             (r#"{"command":"explain"}"#, None),
             (r#"{"command":"drain","node":"n4"}"#, Some(Request::Drain { node: "n4".to_owned() })),
             (r#"{"command":"undrain","node":"n4"}"#, Some(Request::Undrain { node: "n4".to_owned() })),
+            (
+                r#"{"command":"move","service":"web-1","node":"n4"}"#,
+                Some(Request::Move { service: "web-1".to_owned(), node: "n4".to_owned() }),
+            ),
+            (r#"{"command":"move","service":"web-1"}"#, None),
             (r#"{"command":"reboot"}"#, None),
             ("", None),
         ] {

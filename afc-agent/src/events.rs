@@ -17,8 +17,8 @@ use std::{
 use serde::{Deserialize, Serialize};
 use tokio::sync::watch;
 
-pub(crate) use describe::refusal_name;
 pub use describe::{Naming, describe};
+pub(crate) use describe::{offer_name, refusal_name};
 pub use tally::Tally;
 
 /// Events that are kept; the oldest goes when there are more.

@@ -122,6 +122,9 @@ impl Loop {
                 | Effect::Record { .. }
                 | Effect::ReserveFloor { .. }
                 | Effect::GratuitousArp { .. }
+                | Effect::HandOver { .. }
+                | Effect::Ask { .. }
+                | Effect::Prepare { .. }
                 | Effect::Stopped => {}
             }
         }

@@ -136,6 +136,8 @@ pub struct Serving {
     /// How much of the lease was left at least when it was extended, ns; 0 if it was not extended yet. See
     /// [`crate::lease::lowest_margin_ns`].
     pub lowest_margin_ns: u64,
+    /// Until when this node still answers what it took before it handed the service over, ns: the end of its last lease.
+    pub answers_until_ns: u64,
 }
 
 /// One place in the list of what this node holds. Written by the agent.
@@ -244,7 +246,7 @@ pub mod event {
 const _: () = {
     assert!(size_of::<Settings>() == 72);
     assert!(size_of::<Control>() == 24);
-    assert!(size_of::<Serving>() == 24);
+    assert!(size_of::<Serving>() == 32);
     assert!(size_of::<Held>() == 8);
     assert!(size_of::<Record>() == 24);
     assert!(size_of::<Peer>() == 8);

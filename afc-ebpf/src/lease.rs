@@ -54,6 +54,10 @@ pub struct Holding {
     pub incarnation: u64,
     /// Until when the owner before lets this node hold, which handed over to it; 0 if nobody did.
     pub window_until_ns: u64,
+    /// While nothing is held: the owner word whose HANDOVER the kernel takes at once; 0 if none.
+    pub asked_word: u64,
+    /// With it: since when this node asks. What answers an earlier question is not taken.
+    pub asked_ns: u64,
     /// Until when each of `others` lets this node hold.
     pub leases: [u64; MAX_OTHERS],
     /// The other voters' node numbers; 0 where unused.
@@ -62,7 +66,29 @@ pub struct Holding {
     pub reserved: [u16; 2],
 }
 
-const _: () = assert!(size_of::<Holding>() == 104);
+const _: () = assert!(size_of::<Holding>() == 120);
+
+/// What a HANDOVER says, and when it came.
+#[derive(Clone, Copy, Debug)]
+pub struct Handover {
+    /// The word that the owner held until it handed over.
+    pub word: u64,
+    /// The time of the TAKE that it answers, by this node's clock.
+    pub echo_ns: u64,
+    /// What was left of the owner's lease, by its clock.
+    pub remaining_ns: u64,
+    /// Now.
+    pub now_ns: u64,
+}
+
+/// What was taken.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Taken {
+    /// The word that this node holds now.
+    pub word: OwnerWord,
+    /// Until when it serves without a grant.
+    pub until_ns: u64,
+}
 
 /// What a grant did.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -107,6 +133,32 @@ impl Holding {
             holding.window_until_ns = before.window_until_ns;
         }
         holding
+    }
+
+    /// Nothing held, and the question to an owner whose answer the kernel takes.
+    pub fn asking(word: OwnerWord, others: &[NodeId], asked_ns: u64, incarnation: u64) -> Self {
+        Self { word: 0, asked_word: word.0, asked_ns, ..Self::claimed(word, others, 0, incarnation, None) }
+    }
+
+    /// Takes what this node asked for: "it serves at once, until `c_ts + R/1.25` at most". The agent saw that its vote allows
+    /// it before it asked, and takes the question back before it votes otherwise.
+    #[inline(always)]
+    pub fn take(&mut self, handover: &Handover, me: NodeId, lease_ns: u64) -> Option<Taken> {
+        let is_asked = self.word == 0 && self.asked_word != 0 && self.asked_word == handover.word;
+        if !is_asked || handover.echo_ns < self.asked_ns || handover.echo_ns > handover.now_ns {
+            return None;
+        }
+        let remaining_ns = if handover.remaining_ns < lease_ns { handover.remaining_ns } else { lease_ns };
+        let until_ns = window_until_ns(handover.echo_ns, remaining_ns);
+        if until_ns <= handover.now_ns {
+            return None;
+        }
+        let word = OwnerWord(handover.word).epoch().next_hop()?.owned_by(me);
+        self.word = word.0;
+        self.since_ns = handover.now_ns;
+        self.window_until_ns = until_ns;
+        (self.asked_word, self.asked_ns) = (0, 0);
+        Some(Taken { word, until_ns })
     }
 
     /// Whether anything is held.
@@ -234,154 +286,4 @@ fn equal(a: u64, b: u64) -> u64 {
 }
 
 #[cfg(test)]
-mod tests {
-    use std::vec::Vec;
-
-    use super::*;
-    use crate::identity::Epoch;
-
-    const LEASE: u64 = 1_000;
-
-    fn held(voters: u16) -> Holding {
-        let others: Vec<NodeId> = (2..=voters).map(NodeId).collect();
-        Holding::claimed(word(), &others, 10, 1, None)
-    }
-
-    fn word() -> OwnerWord {
-        Epoch::claim(7, NodeId(1)).owned_by(NodeId(1))
-    }
-
-    #[test]
-    fn the_lowest_margin_is_the_least_that_was_left_of_a_lease_when_it_was_extended() {
-        let now = 1000;
-        for (lowest, before, until, expected) in [
-            (0, 0, 1025, 0),
-            (0, 1020, 1025, 20),
-            (20, 1008, 1025, 8),
-            (8, 1020, 1025, 8),
-            (8, 1001, 1001, 8),
-            (8, 1003, 1002, 8),
-            (8, 990, 1025, 1),
-            (0, 990, 1025, 1),
-            (1, 1020, 1025, 1),
-        ] {
-            assert_eq!(lowest_margin_ns(lowest, before, until, now), expected, "{lowest} {before} {until}");
-        }
-    }
-
-    #[test]
-    fn the_majority_is_the_lease_that_half_of_the_voters_still_reach() {
-        struct Row(u16, &'static [(u16, u64)], u64);
-        // (voters, grants as (voter, echo), until)
-        let table = [
-            Row(1, &[], FOREVER_NS),
-            Row(2, &[], 0),
-            Row(2, &[(2, 100)], 1100),
-            Row(3, &[(3, 90)], 1090),
-            Row(3, &[(2, 50), (3, 90)], 1090),
-            Row(4, &[(2, 50)], 0),
-            Row(4, &[(2, 50), (3, 90)], 1050),
-            Row(5, &[(2, 50), (3, 90), (4, 70)], 1070),
-            Row(5, &[(2, 50), (2, 90)], 0),
-            Row(7, &[(2, 10), (3, 20), (4, 30), (5, 40), (6, 50), (7, 60)], 1040),
-            Row(7, &[(2, 10), (3, 20)], 0),
-        ];
-        for Row(voters, grants, until) in table {
-            let mut holding = held(voters);
-            for (voter, echo) in grants {
-                assert!(matches!(holding.grant(word().0, *voter, *echo, LEASE, 200), Grant::Extended { .. }));
-            }
-            assert_eq!(holding.lease_until_ns(), until, "{voters} voters, {grants:?}");
-        }
-    }
-
-    #[test]
-    fn majority_and_lapse_are_those_of_the_sorted_leases() {
-        let mut random = 1u64;
-        let mut below = |limit: u64| {
-            random = random.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
-            (random >> 33) % limit
-        };
-        for _ in 0..200_000 {
-            let mut holding = held(1 + below(7) as u16);
-            holding.since_ns = below(8);
-            holding.window_until_ns = below(3) * below(12);
-            let others = holding.others.iter().filter(|other| **other != 0).count();
-            for lease in &mut holding.leases[..others] {
-                *lease = below(12);
-            }
-            let mut sorted = holding.leases;
-            sorted.sort_by(|a, b| b.cmp(a));
-            let until_ns = match holding.needed {
-                0 => FOREVER_NS,
-                needed => sorted[needed as usize - 1].max(holding.window_until_ns),
-            };
-            assert_eq!(holding.lease_until_ns(), until_ns, "{holding:?}");
-            let (lease_ns, now_ns) = (below(8), below(24));
-            let has_lapsed = now_ns > until_ns.max(holding.since_ns) + lease_ns;
-            let before = holding;
-            assert_eq!(
-                holding.drop_if_lapsed(lease_ns, now_ns),
-                has_lapsed,
-                "{before:?} {lease_ns} {now_ns}"
-            );
-            assert_eq!(holding.is_held(), !has_lapsed);
-        }
-    }
-
-    #[test]
-    fn a_late_doubled_or_reordered_grant_never_shortens_a_lease() {
-        let mut holding = held(3);
-        holding.grant(word().0, 2, 100, LEASE, 200);
-        holding.grant(word().0, 2, 50, LEASE, 200);
-        holding.grant(word().0, 2, 100, LEASE, 200);
-        assert_eq!(holding.lease_until_ns(), 1100);
-    }
-
-    #[test]
-    fn only_a_voter_s_grant_of_exactly_this_epoch_and_this_past_counts() {
-        let mut holding = held(3);
-        let next = word().epoch().next_hop().unwrap().owned_by(NodeId(1));
-        assert_eq!(holding.grant(next.0, 2, 100, LEASE, 200), Grant::NotHeld);
-        assert_eq!(holding.grant(0, 2, 100, LEASE, 200), Grant::NotHeld);
-        assert_eq!(holding.grant(word().0, 9, 100, LEASE, 200), Grant::NotAVoter);
-        assert_eq!(holding.grant(word().0, 0, 100, LEASE, 200), Grant::NotAVoter);
-        assert_eq!(holding.grant(word().0, 2, 201, LEASE, 200), Grant::FromTheFuture);
-        assert_eq!(holding.lease_until_ns(), 0);
-    }
-
-    #[test]
-    fn a_holding_without_a_majority_for_one_lease_is_dropped_for_good() {
-        let mut tentative = held(3);
-        assert!(!tentative.drop_if_lapsed(LEASE, 10 + LEASE));
-        assert!(tentative.drop_if_lapsed(LEASE, 11 + LEASE));
-        assert_eq!(tentative.grant(word().0, 2, 100, LEASE, 5000), Grant::NotHeld);
-
-        let mut owner = held(3);
-        owner.grant(word().0, 2, 500, LEASE, 600);
-        assert!(!owner.drop_if_lapsed(LEASE, 2500));
-        assert_eq!(owner.grant(word().0, 2, 2400, LEASE, 2501), Grant::Lapsed);
-        assert!(!owner.is_held());
-    }
-
-    #[test]
-    fn a_window_serves_without_grants_and_not_beyond_its_end() {
-        assert_eq!(window_until_ns(100, 1_000), 900);
-        let mut taken = held(3);
-        taken.window_until_ns = 900;
-        assert_eq!(taken.lease_until_ns(), 900);
-        taken.grant(word().0, 2, 100, LEASE, 200);
-        assert_eq!(taken.lease_until_ns(), 1100);
-        assert!(!taken.drop_if_lapsed(LEASE, 2100));
-        assert!(taken.drop_if_lapsed(LEASE, 2101));
-    }
-
-    #[test]
-    fn a_raised_epoch_keeps_its_leases() {
-        let mut holding = held(3);
-        holding.grant(word().0, 2, 100, LEASE, 200);
-        let higher = Epoch::claim(9, NodeId(1)).owned_by(NodeId(1));
-        let raised = Holding::claimed(higher, &[NodeId(2), NodeId(3)], 300, 1, Some(&holding));
-        assert_eq!(raised.lease_until_ns(), 1100);
-    }
-}
+mod tests;

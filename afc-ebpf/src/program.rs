@@ -4,7 +4,8 @@
 //! ```text
 //! afc_xdp ──┬─ IPv4 ─┬─ to our address and port ─ heartbeat ─┬─ probe      answers, grants
 //!           │        │                                       ├─ reply      records
-//!           │        │                                       └─ announce   adopts
+//!           │        │                                       ├─ announce   adopts
+//!           │        │                                       └─ handover   takes
 //!           │        └─ to a virtual IP ─ vip                              serves, fences, redirects
 //!           ├─ ARP for a virtual IP ─ arp
 //!           └─ a heartbeat under a VLAN tag ─ refused
@@ -26,6 +27,7 @@ mod announce;
 mod arp;
 mod egress;
 mod events;
+mod handover;
 mod heartbeat;
 mod helper;
 mod holdings;

@@ -53,6 +53,8 @@ reasons! {
     ReplyRecorded = "reply_recorded" => Pass,
     /// An ANNOUNCE, adopted where it was higher, and given to the agent.
     AnnounceHeard = "announce_heard" => Pass,
+    /// The HANDOVER that this node asked for: taken, and given to the agent.
+    HandoverTaken = "handover_taken" => Pass,
     /// Another authentic message for the agent.
     MessageToAgent = "message_to_agent" => Pass,
 
@@ -101,6 +103,8 @@ reasons! {
 
     /// For a virtual IP that this node serves.
     VipServed = "vip_served" => Pass,
+    /// For a virtual IP that this node asked for, sent on by its owner, which has let go then: the HANDOVER is about to come.
+    VipHandedOver = "vip_handed_over" => Pass,
     /// For a virtual IP of another node: sent on, out of the same interface.
     VipRedirected = "vip_redirected" => Transmit,
     /// The same, out of another interface.
@@ -116,6 +120,12 @@ reasons! {
 
     /// Leaving, from a virtual IP that this node serves.
     EgressServed = "egress_served" => Pass,
+    /// Leaving, from a virtual IP that this node has just handed over: the answer to what it took before.
+    EgressAnswered = "egress_answered" => Pass,
+    /// Leaving: a HANDOVER. What it hands over was dropped in that moment.
+    EgressHandover = "egress_handover" => Pass,
+    /// Leaving: a HANDOVER of what is not held any more.
+    EgressHandoverVoid = "egress_handover_void" => Drop,
     /// Leaving, from a virtual IP that this node may not serve: fenced.
     EgressFenced = "egress_fenced" => Drop,
 }

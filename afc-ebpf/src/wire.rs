@@ -4,6 +4,11 @@
 
 /// The magic at offset 0.
 pub const MAGIC: [u8; 4] = *b"AFC1";
+/// A HANDOVER on its way out of its node: nobody takes it for one before the kernel dropped the holding and made this the
+/// [`MAGIC`].
+pub const MAGIC_HELD_BACK: [u8; 4] = *b"AFC0";
+/// `SO_MARK` of such a HANDOVER, by which the tc egress program knows it.
+pub const MARK_HELD_BACK: u32 = 0xafc1_0007;
 /// Bytes of a message without its tag.
 pub const MESSAGE_BYTES: usize = 128;
 /// Bytes of the SipHash tag behind it.

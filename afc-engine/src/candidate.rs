@@ -33,6 +33,7 @@ impl Engine {
 
     /// Whether to ask for a service now.
     fn consider(&mut self, at: ServiceAt, now_ns: u64) {
+        self.consider_offer(at, now_ns);
         let Some(cause) = self.vacancy(at, now_ns) else {
             self.services[at].vacant_since_ns = None;
             if self.services[at].holding.is_none() {
@@ -95,14 +96,19 @@ impl Engine {
         let leases = if self.stands_back(at) {
             LAST_RESORT_LEASES + candidates.iter().take_while(|other| other.node != self.me).count()
         } else {
-            let turn = |(place, candidate): (usize, &Ranked)| (self.burden(at, candidate.node), place);
-            let mine =
-                candidates.iter().enumerate().find(|(_, candidate)| candidate.node == self.me).map(turn);
-            let others = candidates.iter().enumerate().filter(|(_, other)| other.node != self.me);
-            others.filter(|other| Some(turn(*other)) < mine && self.may_claim(at, *other.1)).count()
+            self.candidates_before(at)
         };
         let wait_ns = self.timing.lease_ns.saturating_mul(leases as u64);
         service.vacant_since_ns.unwrap_or(now_ns).saturating_add(wait_ns).max(service.not_before_ns)
+    }
+
+    /// Candidates that can be expected to claim and have their turn before this node.
+    pub(super) fn candidates_before(&self, at: ServiceAt) -> usize {
+        let candidates = || self.services[at].ranking.as_slice().iter().enumerate();
+        let turn = |(place, candidate): (usize, &Ranked)| (self.burden(at, candidate.node), place);
+        let mine = candidates().find(|(_, candidate)| candidate.node == self.me).map(turn);
+        let others = candidates().filter(|(_, other)| other.node != self.me);
+        others.filter(|other| Some(turn(*other)) < mine && self.may_claim(at, *other.1)).count()
     }
 
     /// Services of others that a node holds, as far as this node heard; a home comes first for its own, whatever it serves.
@@ -116,7 +122,7 @@ impl Engine {
 
     /// Whether this node leaves a service to whoever else may come. Being short of resources makes it a bad backup; it is
     /// no reason to leave its own service alone.
-    fn stands_back(&self, at: ServiceAt) -> bool {
+    pub(super) fn stands_back(&self, at: ServiceAt) -> bool {
         self.is_drained || (!self.is_available && self.services[at].home != self.me)
     }
 

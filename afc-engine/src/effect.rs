@@ -55,6 +55,33 @@ pub enum Effect {
         /// The service.
         service: ServiceId,
     },
+    /// Send this HANDOVER. In the moment in which it leaves, and in no case later, what it hands over is dropped for good and
+    /// what still arrives is sent on: no packet finds nobody, and none finds two.
+    HandOver {
+        /// The service.
+        service: ServiceId,
+        /// The next owner.
+        next: OwnerWord,
+        /// To the next owner.
+        handover: Message,
+    },
+    /// Let the kernel take the service at the HANDOVER of exactly this word. [`Effect::Drop`] takes the question back.
+    Ask {
+        /// The service.
+        service: ServiceId,
+        /// What its owner holds.
+        word: OwnerWord,
+        /// Since when this node asks: what answers an earlier question is not taken.
+        since_ns: u64,
+    },
+    /// The owner gives the service away, and it is this node's turn: make ready to serve it, then say
+    /// [`Take`](super::Event::Take). Asked again each second until that comes about.
+    Prepare {
+        /// The service.
+        service: ServiceId,
+        /// Why.
+        offer: Offer,
+    },
     /// A state change to log, to count and to show.
     Report(Report),
     /// Everything is released after [`Stop`](super::Event::Stop).
@@ -74,6 +101,16 @@ pub enum Leases {
         /// Until when this node serves without a grant, ns.
         until_ns: u64,
     },
+}
+
+/// Why an owner gives a service away.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case", deny_unknown_fields)]
+pub enum Offer {
+    /// Its node is drained.
+    Drained,
+    /// Its home is back and preempts.
+    Preempted,
 }
 
 /// A state change of the engine, for people.
@@ -181,12 +218,8 @@ pub enum DropCause {
     Refused,
     /// The agent was told to stop.
     Stopped,
-    /// The home takes it back.
-    HandedBack,
     /// Another node asked for it and takes over without a gap.
     HandedOver,
-    /// This node is drained, and another candidate stands ready.
-    Drained,
     /// In doubt.
     Doubt,
 }

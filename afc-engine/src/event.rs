@@ -3,7 +3,7 @@
 use afc_ebpf::identity::{NodeId, OwnerWord, ServiceId};
 use serde::{Deserialize, Serialize};
 
-use super::{message::Message, ranking::Ranking};
+use super::{effect::Offer, message::Message, ranking::Ranking};
 
 /// One input of the engine. Times in it are `CLOCK_BOOTTIME` nanoseconds of this node.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -51,6 +51,8 @@ pub enum Event {
     Take {
         /// The service.
         service: ServiceId,
+        /// Only as long as its owner gives it away for this reason; without one, whoever owns it.
+        offer: Option<Offer>,
     },
     /// The clock jumped, the machine was suspended, or a program is gone: in doubt, abort.
     Doubt {

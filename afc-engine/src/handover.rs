@@ -12,7 +12,7 @@ use afc_ebpf::{
 
 use super::{
     Effect, Engine,
-    effect::{Cause, DropCause, Leases, Report},
+    effect::{Cause, DropCause, Leases, Offer, Report},
     message::{Message, Slot, Slots},
     record::{self, OwnHolding},
     service::{Holding, Stage, Take},
@@ -24,12 +24,44 @@ const ASK_LEASES: u64 = 20;
 
 impl Engine {
     /// The runtime is ready to serve.
-    pub(super) fn start_take(&mut self, at: ServiceAt, now_ns: u64) {
+    pub(super) fn start_take(&mut self, at: ServiceAt, offer: Option<Offer>, now_ns: u64) {
         let until_ns = now_ns.saturating_add(self.timing.lease_ns.saturating_mul(ASK_LEASES));
         // Asked again, an answer that is on its way still counts.
-        let since_ns = self.services[at].take.map_or(now_ns, |take| take.since_ns);
-        self.services[at].take = Some(Take { since_ns, next_ns: now_ns, until_ns });
+        let before = self.services[at].take;
+        let since_ns = before.map_or(now_ns, |take| take.since_ns);
+        let asked = before.map_or(OwnerWord::NONE, |take| take.asked);
+        self.services[at].take = Some(Take { since_ns, next_ns: now_ns, until_ns, offer, asked });
         self.tick_take(at, now_ns);
+    }
+
+    /// Asks no more. What the kernel may just have taken is dropped.
+    pub(super) fn end_take(&mut self, at: ServiceAt) {
+        self.take_back(at);
+        self.services[at].take = None;
+    }
+
+    /// The kernel must not take what this node's vote does not allow any more: "before a node votes for another, it must
+    /// drop".
+    pub(super) fn take_back(&mut self, at: ServiceAt) {
+        let service = self.services.key(at);
+        if let Some(take) = &mut self.services[at].take
+            && !std::mem::replace(&mut take.asked, OwnerWord::NONE).is_none()
+        {
+            self.outbox.push(Effect::Drop { service });
+        }
+    }
+
+    /// Has the kernel take the owner's answer, if this node's vote allows that whenever it comes: it stands for the owner.
+    fn ask_kernel(&mut self, at: ServiceAt, owner: OwnerWord) {
+        let service = self.services.key(at);
+        let Some(take) = self.services[at].take.filter(|take| take.asked != owner) else {
+            return;
+        };
+        self.take_back(at);
+        if record::allows_taking(self.services[at].record, owner, self.me) {
+            self.services[at].take = Some(Take { asked: owner, ..take });
+            self.outbox.push(Effect::Ask { service, word: owner, since_ns: take.since_ns });
+        }
     }
 
     /// "c sends TAKE(s, its session, its clock `c_ts`)", each interval until the owner answers.
@@ -38,8 +70,9 @@ impl Engine {
         let Some(take) = self.services[at].take.filter(|take| now_ns >= take.next_ns) else {
             return;
         };
-        if now_ns > take.until_ns || !self.may_take(at, now_ns) {
-            self.services[at].take = None;
+        let is_void = take.offer.is_some() && take.offer != self.offer(at, now_ns);
+        if now_ns > take.until_ns || is_void || !self.may_take(at, now_ns) {
+            self.end_take(at);
             self.report(Report::NotHandedOver { service });
             return;
         }
@@ -51,6 +84,7 @@ impl Engine {
             self.reserve(at, owner.epoch().counter());
             return;
         }
+        self.ask_kernel(at, owner);
         self.outbox.send(Message {
             session: self.session,
             slots: Slots::one(service, owner),
@@ -58,15 +92,24 @@ impl Engine {
         });
     }
 
-    fn may_take(&self, at: ServiceAt, now_ns: u64) -> bool {
+    /// Whether this node may ask for a service, with what else it asks for.
+    pub(super) fn may_take(&self, at: ServiceAt, now_ns: u64) -> bool {
         let service = &self.services[at];
         let has_owner = service.owner.owner().is_some() && service.owner.owner() != self.me;
         has_owner
             && service.holding.is_none()
             && self.is_candidate(at)
             && self.has_room(at)
+            && (service.home == self.me || self.held_away + self.asked_for_besides(at) < self.capacity)
             && !self.is_drained
             && !self.is_in_quarantine(now_ns)
+    }
+
+    /// Services of others that this node asks for, this one not counted. What is handed over finds room, or nobody has it.
+    fn asked_for_besides(&self, at: ServiceAt) -> usize {
+        let id = self.services.key(at);
+        let asked_for = self.services.iter().filter(|(_, service)| service.take.is_some());
+        asked_for.filter(|(other, service)| *other != id && service.home != self.me).count()
     }
 
     /// "o, with R left on its lease, drops the holding, sets its own record to (c, e, now + G), and answers HANDOVER, once;
@@ -84,19 +127,18 @@ impl Engine {
             self.counters.stale += 1;
             return;
         };
-        self.let_go(at, now_ns);
-        self.services[at].trial = None;
+        // The record first: whatever becomes of this process then, the vote stands for the taker.
         let guard_until_ns = now_ns.saturating_add(self.timing.guard_ns);
         let handed = record::handed_over(self.services[at].record, message.from, guard_until_ns);
         self.set_record(at, handed);
-        self.redirect(at, next);
-        self.outbox.send(Message {
+        let handover = Message {
             session: message.session,
             echo_ns: message.sent_ns,
             remaining_ns,
             slots: Slots::one(slot.service, slot.word),
             ..self.message(Kind::Handover, message.from)
-        });
+        };
+        self.hand_over(at, next, handover, now_ns);
         self.send_transfer(at, slot.word, next);
         self.report(Report::Dropped {
             service: slot.service,
@@ -123,14 +165,17 @@ impl Engine {
         (remaining_ns >= self.timing.lease_ns / 4).then_some((next, remaining_ns))
     }
 
-    /// Sends what still arrives here to the taker.
-    fn redirect(&mut self, at: ServiceAt, next: OwnerWord) {
+    /// Drops what is held, and sends what still arrives here to the taker.
+    fn hand_over(&mut self, at: ServiceAt, next: OwnerWord, handover: Message, now_ns: u64) {
         let id = self.services.key(at);
+        self.forget_holding(at, now_ns);
         let service = &mut self.services[at];
         service.see(next.epoch());
         service.owner = next;
         service.holder = next;
-        self.outbox.push(Effect::Own { service: id, word: next });
+        service.trial = None;
+        service.is_given_away = !self.is_drained;
+        self.outbox.push(Effect::HandOver { service: id, next, handover });
     }
 
     fn send_transfer(&mut self, at: ServiceAt, handed: OwnerWord, next: OwnerWord) {
@@ -198,14 +243,16 @@ impl Engine {
             self.counters.stale += 1;
             return;
         }
-        self.services[at].take = None;
         let standing = self.standing(at, OwnHolding::Nothing, now_ns);
         let taken = record::taken(self.services[at].record, standing, slot.word, self.me, now_ns);
         // Capacity is a limit for what is asked for, too; a failure may have used it up since.
         let Some((epoch, record)) = taken.filter(|_| self.has_room(at)) else {
+            self.end_take(at);
             self.report(Report::NotHandedOver { service: slot.service });
             return;
         };
+        // The kernel has taken it already, if it was asked to.
+        self.services[at].take = None;
         self.set_record(at, record);
         self.reserve_ahead(at);
         let until_ns = window_until_ns(message.echo_ns, message.remaining_ns.min(self.timing.lease_ns));
@@ -234,8 +281,7 @@ impl Engine {
         service.holder = epoch.owned_by(self.me);
         service.trial = None;
         service.vacant_since_ns = None;
-        // It was asked for: its home does not take it back at once.
-        service.handed_back_ns = Some(now_ns);
+        service.is_given_away = false;
         self.count_held();
         self.outbox.push(Effect::Hold { service: id, epoch, leases: Leases::HandedOver { until_ns } });
         self.send_claim(at, 0);

@@ -13,14 +13,8 @@ use super::{
     message::{Message, Refusal, Slots},
     record::{self, Ask, Decision, OwnHolding},
     service::{Burst, Holding, Stage},
-    suspicion::Life,
     table::ServiceAt,
 };
-
-/// How long a home must answer before its service is handed back to it.
-const HOME_STEADY_NS: u64 = 3_000_000_000;
-/// A service that was handed back and came here again is not handed back sooner.
-const HAND_BACK_AGAIN_NS: u64 = 60_000_000_000;
 
 impl Engine {
     /// "Claims with an epoch above all it has seen." An owner that claims raises its epoch.
@@ -55,14 +49,13 @@ impl Engine {
     /// "The grants are its first leases."
     pub(super) fn hold(&mut self, at: ServiceAt, epoch: Epoch, cause: Cause, now_ns: u64) {
         let id = self.services.key(at);
+        self.end_take(at);
         let service = &mut self.services[at];
         service.holding = Some(Holding::claimed(epoch, now_ns, self.timing.interval_ns));
         service.holder = epoch.owned_by(self.me);
         service.trial = None;
-        service.take = None;
         service.vacant_since_ns = None;
         self.count_held();
-        self.stay(at, now_ns);
         self.outbox.push(Effect::Hold { service: id, epoch, leases: Leases::Fresh });
         self.send_claim(at, 0);
         self.report(Report::Claimed { service: id, epoch, cause });
@@ -154,9 +147,15 @@ impl Engine {
 
     /// "Drop first, in the kernel and for good": what was held. The record and the owner word still stand.
     pub(super) fn let_go(&mut self, at: ServiceAt, now_ns: u64) -> Option<Holding> {
+        let holding = self.forget_holding(at, now_ns)?;
+        self.outbox.push(Effect::Drop { service: self.services.key(at) });
+        Some(holding)
+    }
+
+    /// What was held, which the kernel is told to drop right behind this.
+    pub(super) fn forget_holding(&mut self, at: ServiceAt, now_ns: u64) -> Option<Holding> {
         let holding = self.services[at].holding.take()?;
         let wait_ns = self.random_wait_ns();
-        self.outbox.push(Effect::Drop { service: self.services.key(at) });
         let service = &mut self.services[at];
         service.unlisted = 0;
         service.vacant_since_ns = None;
@@ -272,30 +271,6 @@ impl Engine {
         self.tick_raise(at, now_ns);
         self.tick_announce(at, now_ns);
         self.tick_arp(at, now_ns);
-        if self.is_home_back(at, now_ns) {
-            self.services[at].handed_back_ns = Some(now_ns);
-            self.drop_holding(at, DropCause::HandedBack, now_ns);
-        }
-    }
-
-    /// With `preempt` the home takes its service back: its holder releases it once the home has answered for
-    /// a while.
-    fn is_home_back(&self, at: ServiceAt, now_ns: u64) -> bool {
-        let service = &self.services[at];
-        let is_serving = service.holding.is_some_and(|holding| holding.stage == Stage::Owner);
-        if !service.preempt || !is_serving || service.home == self.me {
-            return false;
-        }
-        if service.handed_back_ns.is_some_and(|last| now_ns.saturating_sub(last) < HAND_BACK_AGAIN_NS) {
-            return false;
-        }
-        let Some(home) = self.nodes.get(service.home).filter(|home| !home.is_draining()) else {
-            return false;
-        };
-        match home.liveness.life() {
-            Life::Alive { since_ns } => now_ns.saturating_sub(since_ns) >= HOME_STEADY_NS,
-            Life::Unknown | Life::Suspected => false,
-        }
     }
 
     /// Whether a claim of this node waits for its majority.

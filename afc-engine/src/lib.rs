@@ -17,7 +17,7 @@
 //! | [`record`] | the voter's rule, pure |
 //! | `voter` | REPLYs and claims heard: records, grants, refusals |
 //! | `candidate` | when to claim: vacancy, rank, trial |
-//! | `drain` | gives the services of a drained node away |
+//! | `offer` | services that their owner gives away, and whose turn it is to come for them |
 //! | `holder` | claims, serves, drops |
 //! | `handover` | a service goes to the node that asks for it, without a gap |
 //! | `raise` | moves an owner to a higher epoch without a gap |
@@ -33,7 +33,6 @@
 mod announce;
 pub mod availability;
 mod candidate;
-mod drain;
 pub mod effect;
 pub mod event;
 mod floor;
@@ -41,6 +40,7 @@ mod handover;
 mod holder;
 pub mod message;
 mod node;
+mod offer;
 mod outbox;
 pub mod priority;
 mod probing;
@@ -68,7 +68,6 @@ use afc_ebpf::{
     wire::{Kind, flag},
 };
 
-use drain::Leaving;
 use effect::{DropCause, Report};
 use message::{Message, Slots};
 use node::Node;
@@ -88,9 +87,8 @@ pub struct Engine {
     capacity: usize,
     /// The runtime's word: no threshold is exceeded.
     is_available: bool,
-    /// The operator's word: nothing is taken over, and what is held goes.
+    /// The operator's word: nothing is taken over, and what is held goes to whoever comes for it.
     is_drained: bool,
-    leaving: Option<Leaving>,
     phase: Phase,
     quarantine_until_ns: u64,
     started_ns: u64,
@@ -150,7 +148,6 @@ impl Engine {
             capacity: setup.capacity as usize,
             is_available: setup.role == Role::Member,
             is_drained: false,
-            leaving: None,
             phase: Phase::Running,
             quarantine_until_ns: 0,
             started_ns: now_ns,
@@ -199,14 +196,14 @@ impl Engine {
             }
             Event::Drained(is_drained) => {
                 self.is_drained = is_drained;
-                self.forget_stays();
+                self.forget_given_away();
             }
             Event::Ranked { service, ranking } => match self.services.find(service) {
                 Some(at) => self.services[at].rank(&ranking),
                 None => self.counters.unknown_service += 1,
             },
-            Event::Take { service } => match self.services.find(service) {
-                Some(at) => self.start_take(at, now_ns),
+            Event::Take { service, offer } => match self.services.find(service) {
+                Some(at) => self.start_take(at, offer, now_ns),
                 None => self.counters.unknown_service += 1,
             },
             Event::Doubt { session } => self.handle_doubt(session, now_ns),

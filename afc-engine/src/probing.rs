@@ -35,7 +35,6 @@ impl Engine {
             self.tick_trial(at, now_ns);
             self.tick_take(at, now_ns);
         }
-        self.tick_drain(now_ns);
         self.reconsider = true;
     }
 

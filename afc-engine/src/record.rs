@@ -176,6 +176,14 @@ pub fn taken(
     }
 }
 
+/// Whether a node with this record may take what exactly this owner hands over, whenever that comes: its vote stands for that
+/// owner, or by a TRANSFER for itself, so [`taken`] will say yes.
+pub fn allows_taking(record: Record, handed: OwnerWord, by: NodeId) -> bool {
+    let (floor, epoch) = (OwnerWord(record.floor).epoch(), handed.epoch());
+    let is_recorded = record.word == handed.0 || record.word == epoch.owned_by(by).0;
+    handed.owner().is_some() && is_recorded && epoch.next_hop() > Some(floor)
+}
+
 /// An empty record that keeps the floor. While in quarantine its guard names no holder but the quarantine's
 /// end, so that an agent which adopts it goes on with the quarantine.
 pub fn forgotten(floor: Epoch, quarantine_until_ns: u64) -> Record {
@@ -201,7 +209,8 @@ pub enum Adoption {
     Drop,
     /// Go on holding this epoch.
     Hold(Epoch),
-    /// The agent before died between its drop, or the kernel's, and the RELEASE of this epoch.
+    /// Drop it in the kernel, and RELEASE this epoch: the agent before died between its drop, or the kernel's, and the RELEASE;
+    /// or before it heard what the kernel took of it.
     Release(Epoch),
 }
 
@@ -210,8 +219,8 @@ pub fn adoption(record: Record, held: OwnerWord, me: NodeId) -> Adoption {
     let word = OwnerWord(record.word);
     match (word.owner() == me, held.owner() == me) {
         (false, _) => Adoption::Drop,
-        (true, true) => Adoption::Hold(held.epoch()),
-        (true, false) => Adoption::Release(word.epoch()),
+        (true, true) if held.epoch() <= word.epoch() => Adoption::Hold(held.epoch()),
+        (true, _) => Adoption::Release(word.epoch()),
     }
 }
 

@@ -35,9 +35,9 @@ impl Service {
             take: None,
             vacant_since_ns: None,
             not_before_ns: 0,
-            stay_ns: 0,
-            stay_until_ns: 0,
-            handed_back_ns: None,
+            offered_since_ns: None,
+            prepare_after_ns: 0,
+            is_given_away: false,
         }
     }
 }
@@ -142,6 +142,7 @@ impl Engine {
         service.record = record::forgotten(OwnerWord(service.record.floor).epoch(), self.quarantine_until_ns);
         service.holder = OwnerWord::NONE;
         service.trial = None;
+        // Its question to the kernel goes with the Drop below.
         service.take = None;
         service.vacant_since_ns = None;
         service.not_before_ns = 0;

@@ -6,7 +6,11 @@ use afc_ebpf::{
     layout::Record,
 };
 
-use super::{effect::Cause, ranking::Ranking, record};
+use super::{
+    effect::{Cause, Offer},
+    ranking::Ranking,
+    record,
+};
 
 /// One service.
 #[derive(Clone, Debug)]
@@ -43,11 +47,11 @@ pub(super) struct Service {
     pub(super) vacant_since_ns: Option<u64>,
     /// "A random time" after an own failure.
     pub(super) not_before_ns: u64,
-    /// For how long a drained node keeps it that had to take it back, and until when.
-    pub(super) stay_ns: u64,
-    pub(super) stay_until_ns: u64,
-    /// When it was last handed back to its home.
-    pub(super) handed_back_ns: Option<u64>,
+    /// Since when its owner gives it away to this node, and when this node may make ready for it again.
+    pub(super) offered_since_ns: Option<u64>,
+    pub(super) prepare_after_ns: u64,
+    /// This node handed it over itself, and was not asked to by a drain: it does not preempt it.
+    pub(super) is_given_away: bool,
 }
 
 /// An epoch that this node holds.
@@ -165,6 +169,10 @@ pub(super) struct Take {
     pub(super) next_ns: u64,
     /// and when it gives up.
     pub(super) until_ns: u64,
+    /// Why the owner gives it away, if nobody else wants it taken.
+    pub(super) offer: Option<Offer>,
+    /// The owner word whose HANDOVER the kernel takes at once; none if this node's vote does not allow it.
+    pub(super) asked: OwnerWord,
 }
 
 /// A set of a service's voters, by their order in its configuration.

@@ -195,6 +195,9 @@ impl Engine {
 
     pub(super) fn set_record(&mut self, at: ServiceAt, record: Record) {
         let id = self.services.key(at);
+        if self.services[at].take.is_some_and(|take| !record::allows_taking(record, take.asked, self.me)) {
+            self.take_back(at);
+        }
         let service = &mut self.services[at];
         service.record = record;
         service.see(OwnerWord(record.word).epoch());

@@ -33,10 +33,21 @@ pub struct TestRun<'a> {
     pub program: BorrowedFd<'a>,
     /// The packet.
     pub packet: &'a [u8],
-    /// The interface of the calling thread's namespace that it came in on: for XDP.
-    pub ifindex: Option<u32>,
+    /// What comes with it.
+    pub context: RunContext,
     /// How often. Each time the program finds the packet as the time before left it.
     pub repeat: u32,
+}
+
+/// What the program is told of a packet beside its bytes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum RunContext {
+    /// Nothing.
+    None,
+    /// For XDP: the interface of the calling thread's namespace that it came in on.
+    Interface(u32),
+    /// For tc: its mark.
+    Mark(u32),
 }
 
 /// What became of the packet.
@@ -120,6 +131,15 @@ struct XdpMd {
     egress: u32,
 }
 
+/// The beginning of the kernel's `struct __sk_buff`; the kernel takes what is missing as zero.
+#[derive(Default)]
+#[repr(C)]
+struct SkBuff {
+    bytes: u32,
+    kind: u32,
+    mark: u32,
+}
+
 /// Loads a program.
 ///
 /// # Errors
@@ -178,7 +198,8 @@ impl TestRun<'_> {
     /// Those of the kernel, as for a packet shorter than an Ethernet header.
     pub fn run(&self) -> io::Result<Ran> {
         let mut out = vec![0; self.packet.len() + 256];
-        let mut context = XdpMd { end: self.packet.len() as u32, ..XdpMd::default() };
+        let mut xdp = XdpMd { end: self.packet.len() as u32, ..XdpMd::default() };
+        let mut buffer = SkBuff::default();
         let mut attributes = ProgramRun {
             program: self.program.as_raw_fd() as u32,
             in_bytes: self.packet.len() as u32,
@@ -188,10 +209,18 @@ impl TestRun<'_> {
             repeat: self.repeat,
             ..ProgramRun::default()
         };
-        if let Some(ifindex) = self.ifindex {
-            context.ifindex = ifindex;
-            attributes.context = (&raw mut context) as u64;
-            attributes.context_bytes = size_of::<XdpMd>() as u32;
+        match self.context {
+            RunContext::None => {}
+            RunContext::Interface(ifindex) => {
+                xdp.ifindex = ifindex;
+                attributes.context = (&raw mut xdp) as u64;
+                attributes.context_bytes = size_of::<XdpMd>() as u32;
+            }
+            RunContext::Mark(mark) => {
+                buffer.mark = mark;
+                attributes.context = (&raw mut buffer) as u64;
+                attributes.context_bytes = size_of::<SkBuff>() as u32;
+            }
         }
         call(BPF_PROG_TEST_RUN, &raw mut attributes)?;
         out.truncate(attributes.out_bytes as usize);

@@ -20,6 +20,8 @@ mod cluster;
 mod egress;
 #[path = "datapath/frame.rs"]
 mod frame;
+#[path = "datapath/handover.rs"]
+mod handover;
 #[path = "datapath/lease.rs"]
 mod lease;
 #[path = "datapath/maps.rs"]
@@ -63,6 +65,8 @@ const TABLES: &[Table] = &[
     (lease::ROWS, Rig::receive),
     (reply::ROWS, Rig::receive),
     (announce::ROWS, Rig::receive),
+    (handover::ROWS, Rig::receive),
+    (handover::LEAVING, handover::leave),
     (arp::ROWS, Rig::receive),
     (vip::ROWS, Rig::receive),
     (egress::ROWS, Rig::leave),

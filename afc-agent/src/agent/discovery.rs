@@ -10,7 +10,8 @@ use tokio::{
 };
 
 use super::{
-    lists::{self, Board, ListKeeper, Means},
+    commands::{Commands, Taker},
+    lists::{Board, ListKeeper, Means},
     notices,
     start::Agent,
 };
@@ -76,6 +77,17 @@ impl Agent {
         tasks.spawn(resources.run());
         tasks.spawn(cluster.run());
         tasks.spawn(keeper.run(inbox.changes));
-        tasks.spawn(lists::keep_marks(self.config.agent.node, repository, inbox.commands, marked));
+        let commands = Commands {
+            config: Arc::clone(&self.config),
+            repository,
+            drained: marked,
+            taker: Taker {
+                config: Arc::clone(&self.config),
+                view: Arc::clone(&self.view),
+                orders: Arc::clone(&self.orders),
+                events: Arc::clone(&self.events),
+            },
+        };
+        tasks.spawn(commands.run(inbox.commands));
     }
 }

@@ -5,7 +5,6 @@
 //! on with the last order it heard, and the repository has the records.
 
 mod board;
-mod marks;
 mod show;
 mod state;
 mod tell;
@@ -46,7 +45,6 @@ use crate::{
 };
 
 pub(super) use board::{Board, Posted};
-pub(super) use marks::keep as keep_marks;
 pub(super) use show::{explanation, matrix};
 
 use board::Known;

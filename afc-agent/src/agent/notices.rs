@@ -2,7 +2,8 @@
 
 use std::time::{Duration, SystemTime};
 
-use afc_ebpf::identity::OwnerWord;
+use afc_ebpf::identity::{OwnerWord, ServiceId};
+use afc_engine::effect::Offer;
 use anyhow::Result;
 use tokio::time::timeout;
 use tracing::{error, info, warn};
@@ -10,8 +11,8 @@ use tracing::{error, info, warn};
 use super::start::Agent;
 use crate::{
     clock,
-    events::{EventKind, EventLog, Happening, describe},
-    heartbeat::mailbox::{Mailbox, Notice},
+    events::{EventKind, EventLog, Happening, Naming, describe, offer_name},
+    heartbeat::mailbox::{Mailbox, Notice, Order},
     repository::Incident,
 };
 
@@ -37,6 +38,7 @@ impl Agent {
                     self.events.push(at_ns, wall_clock_of(at_ns), happening);
                 }
                 Notice::ReserveFloor { service, counter } => self.floors.want(service, counter),
+                Notice::Prepare { service, offer } => self.prepare(service, offer),
                 Notice::Viewed => self.discovery.viewed.notify_one(),
                 Notice::Stopped => return Ok(Outcome::Stopped),
                 Notice::Failed(reason) => {
@@ -46,6 +48,15 @@ impl Agent {
             }
         }
         Ok(Outcome::Running)
+    }
+
+    /// Nothing needs to be made ready here, so the service is asked for at once. The engine asks again if there is no room.
+    fn prepare(&self, service: ServiceId, offer: Offer) {
+        let name = self.config.service_name(service);
+        info!("coming for {name}: {}", offer_name(offer));
+        if self.orders.put(Order::Take { service, offer: Some(offer) }).is_err() {
+            warn!("the fast path takes no orders just now");
+        }
     }
 
     /// Adds an event that happens now.

@@ -86,18 +86,23 @@ impl ControlSource for AgentStatus {
 
     fn explain(&self, service: &str) -> Result<Explanation, String> {
         let explained = lists::explanation(&self.config, &self.board.posted(), service, clock::boottime_ns());
-        explained.ok_or_else(|| {
-            let known: Vec<_> = self.config.services.iter().map(|known| known.name.as_str()).collect();
-            format!("there is no service {service:?}: name one of {}", known.join(", "))
-        })
+        explained.ok_or_else(|| unknown_service(&self.config, service))
+    }
+
+    async fn move_service(&self, service: &str, node: &str) -> Result<String, String> {
+        let known = self.member(node)?;
+        let services = &self.config.services;
+        let Some(wanted) = services.iter().find(|known| known.name == service) else {
+            return Err(unknown_service(&self.config, service));
+        };
+        let command = Command::Take { service: wanted.id };
+        let done = self.cluster.command(known.id, command, COMMAND_PATIENCE).await;
+        done.map_err(|error| format!("{node} did not take it: {error}"))?;
+        Ok(format!("{node} serves {service}"))
     }
 
     async fn set_duty(&self, node: &str, duty: Duty) -> Result<String, String> {
-        let members: Vec<_> = self.config.nodes.iter().filter(|known| known.role == Role::Member).collect();
-        let Some(known) = members.iter().find(|known| known.name == node) else {
-            let names: Vec<_> = members.iter().map(|known| known.name.as_str()).collect();
-            return Err(format!("there is no member {node:?}: name one of {}", names.join(", ")));
-        };
+        let known = self.member(node)?;
         let drained = duty == Duty::Drained;
         let command = Command::Drain { node: known.id, drained };
         let done = self.cluster.command(known.id, command, COMMAND_PATIENCE).await;
@@ -148,6 +153,15 @@ impl ControlSource for AgentStatus {
 }
 
 impl AgentStatus {
+    /// A node that an operator named.
+    fn member(&self, name: &str) -> Result<&NodeConfig, String> {
+        let members = || self.config.nodes.iter().filter(|known| known.role == Role::Member);
+        members().find(|known| known.name == name).ok_or_else(|| {
+            let names: Vec<_> = members().map(|known| known.name.as_str()).collect();
+            format!("there is no member {name:?}: name one of {}", names.join(", "))
+        })
+    }
+
     /// The view is some milliseconds old, about as long as a lease lives: leases are read from the maps.
     fn refresh_leases(&self, view: &mut View) {
         for (index, service) in (0..).zip(&self.config.services) {
@@ -256,6 +270,11 @@ impl AgentStatus {
         counters.extend(agent.into_iter().chain(controller).map(|(name, count)| (name.to_owned(), count)));
         counters
     }
+}
+
+fn unknown_service(config: &Config, name: &str) -> String {
+    let known: Vec<_> = config.services.iter().map(|known| known.name.as_str()).collect();
+    format!("there is no service {name:?}: name one of {}", known.join(", "))
 }
 
 /// What heartbeats say of those that this node probes. Of the others, what it hears of their own probes, and what the

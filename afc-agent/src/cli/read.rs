@@ -91,7 +91,20 @@ pub(super) fn set_duty(
     duty: Duty,
     out: &mut impl Write,
 ) -> Result<(), CliError> {
-    let done = Client::connect(&socket(&reading.agent)?)?.set_duty(node, duty)?;
+    show_done(reading, &Client::connect(&socket(&reading.agent)?)?.set_duty(node, duty)?, out)
+}
+
+/// `afc move`.
+pub(super) fn move_service(
+    reading: &Reading,
+    service: &str,
+    node: &str,
+    out: &mut impl Write,
+) -> Result<(), CliError> {
+    show_done(reading, &Client::connect(&socket(&reading.agent)?)?.move_service(service, node)?, out)
+}
+
+fn show_done(reading: &Reading, done: &str, out: &mut impl Write) -> Result<(), CliError> {
     printed_or_unread(if reading.json {
         writeln!(out, "{}", json(&serde_json::json!({ "done": done })))
     } else {

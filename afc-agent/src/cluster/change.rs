@@ -2,7 +2,7 @@
 
 use std::{net::Ipv4Addr, sync::Arc};
 
-use afc_ebpf::identity::NodeId;
+use afc_ebpf::identity::{NodeId, ServiceId};
 use serde::{Deserialize, Serialize};
 use thiserror::Error;
 use tokio::sync::mpsc;
@@ -66,6 +66,11 @@ pub enum Command {
         node: NodeId,
         /// Drained, or no longer.
         drained: bool,
+    },
+    /// Take a service from its owner, without a gap.
+    Take {
+        /// The service.
+        service: ServiceId,
     },
 }
 

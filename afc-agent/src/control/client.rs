@@ -145,7 +145,15 @@ impl Client {
             Duty::Drained => Request::Drain { node },
             Duty::InService => Request::Undrain { node },
         };
-        self.ask(&request, |response| if let Response::Done(done) = response { Some(done) } else { None })
+        self.ask(&request, done)
+    }
+
+    /// Moves a service to a node; what was done, in words.
+    ///
+    /// # Errors
+    /// The agent or the node refused, or there was no answer, or another.
+    pub fn move_service(self, service: &str, node: &str) -> Result<String, ClientError> {
+        self.ask(&Request::Move { service: service.to_owned(), node: node.to_owned() }, done)
     }
 
     /// One question, one answer; `pick` knows it.
@@ -197,6 +205,10 @@ impl Client {
     fn talk(&self, source: io::Error) -> ClientError {
         ClientError::Talk { path: self.path.clone(), source }
     }
+}
+
+fn done(response: Response) -> Option<String> {
+    if let Response::Done(done) = response { Some(done) } else { None }
 }
 
 fn events(response: Response) -> Option<EventBatch> {

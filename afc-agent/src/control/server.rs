@@ -63,6 +63,12 @@ pub trait ControlSource: Send + Sync + 'static {
     /// # Errors
     /// There is no such node, or it does not answer, or it cannot remember it.
     fn set_duty(&self, node: &str, duty: Duty) -> impl Future<Output = Result<String, String>> + Send;
+
+    /// Has a node take a service from its owner; what was done, in words.
+    ///
+    /// # Errors
+    /// Why not, and what to do.
+    fn move_service(&self, service: &str, node: &str) -> impl Future<Output = Result<String, String>> + Send;
 }
 
 /// The control socket, listening. Dropping it removes the socket's file.
@@ -148,8 +154,15 @@ impl Client {
                     let explained = explained.map(|explained| Response::Explanation(Box::new(explained)));
                     self.send(&explained.unwrap_or_else(Response::Error)).await?;
                 }
-                Ok(Request::Drain { node }) => self.set_duty(source, &node, Duty::Drained).await?,
-                Ok(Request::Undrain { node }) => self.set_duty(source, &node, Duty::InService).await?,
+                Ok(Request::Drain { node }) => {
+                    self.answer(source.set_duty(&node, Duty::Drained).await).await?
+                }
+                Ok(Request::Undrain { node }) => {
+                    self.answer(source.set_duty(&node, Duty::InService).await).await?;
+                }
+                Ok(Request::Move { service, node }) => {
+                    self.answer(source.move_service(&service, &node).await).await?;
+                }
                 Err(error) => self.send(&Response::Error(format!("not understood: {error}"))).await?,
             }
         }
@@ -202,8 +215,7 @@ impl Client {
         }
     }
 
-    async fn set_duty<S: ControlSource>(&mut self, source: &S, node: &str, duty: Duty) -> io::Result<()> {
-        let done = source.set_duty(node, duty).await;
+    async fn answer(&mut self, done: Result<String, String>) -> io::Result<()> {
         self.send(&done.map_or_else(Response::Error, Response::Done)).await
     }
 

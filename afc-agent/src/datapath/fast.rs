@@ -86,6 +86,10 @@ impl FastMaps {
     pub fn hold(&mut self, index: u32, claim: &Claim<'_>) -> Result<(), FastError> {
         let before = self.holding(index)?;
         self.held.add(&self.view, claim.service, index)?;
+        if matches!(claim.leases, Leases::HandedOver { .. }) && before.word == claim.word.0 {
+            // The kernel took it at the HANDOVER, and serves since.
+            return Ok(());
+        }
         let mut holding = Holding::claimed(claim.word, claim.others, claim.now_ns, self.incarnation, None);
         match claim.leases {
             Leases::CarriedOver if before.is_held() && before.others == holding.others => {
@@ -104,6 +108,21 @@ impl FastMaps {
             }
         }
         self.write(index, &holding)
+    }
+
+    /// Lets the kernel take a service at the HANDOVER of exactly `word`. Nothing is held, listed or served before that.
+    /// [`drop_holding`](Self::drop_holding) takes the question back, and with it what the kernel may just have taken.
+    ///
+    /// # Errors
+    /// The system call's error.
+    pub fn ask(
+        &mut self,
+        index: u32,
+        word: OwnerWord,
+        others: &[NodeId],
+        since_ns: u64,
+    ) -> Result<(), FastError> {
+        self.write(index, &Holding::asking(word, others, since_ns, self.incarnation))
     }
 
     /// Drops a holding for good: first in the kernel under its lock, then the lease, then the list.

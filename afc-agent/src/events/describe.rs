@@ -2,7 +2,7 @@
 
 use afc_ebpf::identity::{Epoch, NodeId, OwnerWord, ServiceId};
 use afc_engine::{
-    effect::{Cause, DropCause, Report},
+    effect::{Cause, DropCause, Offer, Report},
     message::Refusal,
 };
 
@@ -106,10 +106,16 @@ pub(crate) const fn drop_cause_name(cause: DropCause) -> &'static str {
         DropCause::HigherEpoch => "higher_epoch",
         DropCause::Refused => "refused",
         DropCause::Stopped => "stopped",
-        DropCause::HandedBack => "handed_back",
         DropCause::HandedOver => "handed_over",
-        DropCause::Drained => "drained",
         DropCause::Doubt => "doubt",
+    }
+}
+
+/// Why an owner gives a service away, in words.
+pub(crate) const fn offer_name(offer: Offer) -> &'static str {
+    match offer {
+        Offer::Drained => "its owner is drained",
+        Offer::Preempted => "its home is back",
     }
 }
 

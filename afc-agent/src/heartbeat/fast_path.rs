@@ -246,6 +246,7 @@ impl FastPath {
                 Order::Available(is_available) => Event::Available(is_available),
                 Order::Drained(is_drained) => Event::Drained(is_drained),
                 Order::Ranked { service, ranking } => Event::Ranked { service, ranking },
+                Order::Take { service, offer } => Event::Take { service, offer },
                 Order::Stop => Event::Stop,
                 Order::Abandon => return Err(io::Error::other("the agent abandoned its leases")),
             };

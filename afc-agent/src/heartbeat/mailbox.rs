@@ -7,7 +7,10 @@ use std::{
 };
 
 use afc_ebpf::identity::ServiceId;
-use afc_engine::{effect::Report, ranking::Ranking};
+use afc_engine::{
+    effect::{Offer, Report},
+    ranking::Ranking,
+};
 use crossbeam_queue::ArrayQueue;
 use tokio::io::unix::AsyncFd;
 
@@ -39,6 +42,13 @@ pub enum Order {
         /// Its backups, best first.
         ranking: Ranking,
     },
+    /// This node is ready to serve a service: ask its owner for it.
+    Take {
+        /// The service.
+        service: ServiceId,
+        /// Only as long as its owner gives it away for this reason.
+        offer: Option<Offer>,
+    },
     /// Release everything and end.
     Stop,
     /// End at once: in doubt, abort. The kernel says nothing for this node any more, and its leases run out.
@@ -61,6 +71,13 @@ pub enum Notice {
         service: ServiceId,
         /// The counter.
         counter: u32,
+    },
+    /// The owner of a service gives it away: make ready to serve it, then order [`Order::Take`].
+    Prepare {
+        /// The service.
+        service: ServiceId,
+        /// Why it is given away.
+        offer: Offer,
     },
     /// What reports before this told of shows in the [`View`](super::view::View) now.
     Viewed,

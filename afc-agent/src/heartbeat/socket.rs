@@ -15,6 +15,8 @@ use super::codec::Datagram;
 const BATCH: usize = 32;
 /// Datagrams taken in one go, so that a flood cannot keep the loop from its timers.
 const BATCHES_AT_ONCE: usize = 8;
+/// Room for one control message with a mark, as aligned words.
+const MARK_WORDS: usize = 4;
 /// One byte more than a message, so that an oversized datagram is seen as such.
 const SLOT: usize = PAYLOAD_BYTES + 1;
 
@@ -86,9 +88,7 @@ impl HeartbeatSocket {
         if self.outbox.len() == self.outbox.capacity() {
             self.flush();
         }
-        let mut address = empty_address();
-        address.sin_port = self.port.to_be();
-        address.sin_addr.s_addr = u32::from(to).to_be();
+        let address = self.address(to);
         self.outbox.push((datagram, address));
     }
 
@@ -106,6 +106,38 @@ impl HeartbeatSocket {
             }
         }
         self.outbox.clear();
+    }
+
+    /// Sends one datagram at once, with a mark (`SO_MARK`) that the tc programs see. What the kernel refuses counts as lost.
+    pub fn send_marked(&mut self, to: Ipv4Addr, datagram: &Datagram, mark: u32) {
+        let mut address = self.address(to);
+        let mut vector =
+            libc::iovec { iov_base: datagram.as_ptr().cast_mut().cast(), iov_len: PAYLOAD_BYTES };
+        let mut control = [0u64; MARK_WORDS];
+        let mut header = empty_header().msg_hdr;
+        header.msg_iov = &raw mut vector;
+        header.msg_iovlen = 1;
+        header.msg_name = (&raw mut address).cast();
+        header.msg_namelen = size_of::<libc::sockaddr_in>() as u32;
+        header.msg_control = control.as_mut_ptr().cast();
+        // SAFETY: `control` is aligned and has room for one control message of four bytes, which the header then says.
+        let sent = unsafe {
+            header.msg_controllen = libc::CMSG_SPACE(size_of::<u32>() as u32) as _;
+            let message = libc::CMSG_FIRSTHDR(&raw const header);
+            (*message).cmsg_level = libc::SOL_SOCKET;
+            (*message).cmsg_type = libc::SO_MARK;
+            (*message).cmsg_len = libc::CMSG_LEN(size_of::<u32>() as u32) as _;
+            libc::CMSG_DATA(message).cast::<u32>().write_unaligned(mark);
+            libc::sendmsg(self.socket.as_raw_fd(), &raw const header, libc::MSG_DONTWAIT)
+        };
+        self.send_errors += u64::from(sent < 0);
+    }
+
+    fn address(&self, of: Ipv4Addr) -> libc::sockaddr_in {
+        let mut address = empty_address();
+        address.sin_port = self.port.to_be();
+        address.sin_addr.s_addr = u32::from(of).to_be();
+        address
     }
 
     fn receive_batch(&mut self) -> io::Result<usize> {

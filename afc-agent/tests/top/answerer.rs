@@ -159,4 +159,8 @@ impl ControlSource for Said {
     async fn set_duty(&self, node: &str, _duty: Duty) -> Result<String, String> {
         Err(format!("{node} does not answer"))
     }
+
+    async fn move_service(&self, _service: &str, node: &str) -> Result<String, String> {
+        Err(format!("{node} does not answer"))
+    }
 }

@@ -11,7 +11,7 @@ use afc_ebpf::{
 };
 
 use super::{
-    Reason, announce, helper, maps,
+    Reason, announce, handover, helper, maps,
     packet::{Ethernet, Frame, Ipv4, Message, Packet, Udp},
     probe, reply,
 };
@@ -119,13 +119,8 @@ fn dispatch(frame: &mut Frame, heartbeat: &Heartbeat, settings: &Settings) -> Re
         Kind::Probe if !heartbeat.has(flag::TRIAL) => probe::receive(frame, heartbeat, heard, settings),
         Kind::Reply if !heartbeat.has(flag::UNASKED) => reply::receive(heartbeat, heard),
         Kind::Announce => announce::receive(frame, heartbeat, heard, settings),
-        Kind::Probe
-        | Kind::Reply
-        | Kind::Refuse
-        | Kind::Release
-        | Kind::Take
-        | Kind::Handover
-        | Kind::Transfer => {
+        Kind::Handover => handover::receive(frame, heartbeat, heard, settings),
+        Kind::Probe | Kind::Reply | Kind::Refuse | Kind::Release | Kind::Take | Kind::Transfer => {
             if !accept(heartbeat, heard, settings) {
                 return Reason::HeartbeatReplayed;
             }

@@ -5,6 +5,7 @@
 //! words; everything else as a reference.
 
 use afc_ebpf::{
+    identity::NodeId,
     layout::{
         Control, EVENT_RING_BYTES, Event, Heard, Held, Interface, MAX_ADDRESSES, MAX_HELD, MAX_INTERFACES,
         MAX_NODES, MAX_SERVICES, NEAR_ADDRESSES, NEAR_INTERFACES, NEAR_SERVICES, Peer, Record, Serving,
@@ -107,6 +108,12 @@ impl ServingCell {
     }
 
     #[inline(always)]
+    pub(crate) fn answers_until_ns(self) -> u64 {
+        // SAFETY: as in `word`.
+        unsafe { (&raw const (*self.0).answers_until_ns).read_volatile() }
+    }
+
+    #[inline(always)]
     pub(crate) fn lease_until_ns(self) -> u64 {
         // SAFETY: as in `word`.
         unsafe { (&raw const (*self.0).lease_until_ns).read_volatile() }
@@ -117,6 +124,13 @@ impl ServingCell {
     pub(crate) fn set_lease_until_ns(self, until_ns: u64) {
         // SAFETY: as in `word`.
         unsafe { (&raw mut (*self.0).lease_until_ns).write_volatile(until_ns) }
+    }
+
+    /// Only under the lock of the same service's holding.
+    #[inline(always)]
+    pub(crate) fn set_answers_until_ns(self, until_ns: u64) {
+        // SAFETY: as in `word`.
+        unsafe { (&raw mut (*self.0).answers_until_ns).write_volatile(until_ns) }
     }
 
     /// Only under the lock of the same service's holding.
@@ -160,6 +174,14 @@ pub(crate) fn serving(index: u32) -> Option<ServingCell> {
 #[inline(always)]
 pub(crate) fn holding(index: u32) -> Option<*mut Holding> {
     HOLDINGS.get_ptr_mut(index)
+}
+
+/// The owner word whose HANDOVER this node waits for. The agent writes it under the holding's lock; one word of it is read
+/// whole without.
+#[inline(always)]
+pub(crate) fn asked_word(index: u32) -> u64 {
+    // SAFETY: to an aligned word of a live map value.
+    HOLDINGS.get_ptr(index).map_or(0, |holding| unsafe { (&raw const (*holding).asked_word).read_volatile() })
 }
 
 /// A place in the list of what this node holds. The agent writes it as one word, through its mapping.
@@ -221,10 +243,12 @@ pub(crate) fn heard(node: u16) -> Option<&'static mut Heard> {
     HEARD.get_ptr_mut(u32::from(node)).map(|heard| unsafe { &mut *heard })
 }
 
-/// Whether a link address is a member's.
+/// The member whose link address it is.
 #[inline(always)]
-pub(crate) fn is_member(mac: Mac) -> bool {
-    MEMBERS.get_ptr(mac.0).is_some()
+pub(crate) fn member(mac: Mac) -> Option<NodeId> {
+    let node = MEMBERS.get_ptr(mac.0)?;
+    // SAFETY: to an aligned word of a live map value.
+    Some(NodeId(unsafe { node.read_volatile() } as u16))
 }
 
 /// A member was heard under a new link address. Also seeded by the agent from the neighbour table.

@@ -37,14 +37,19 @@ pub(crate) fn receive(packet: &Packet<'_>, destination: u32, settings: &Settings
         Verdict::Serve => Reason::VipServed,
         Verdict::Fenced => Reason::VipFenced,
         Verdict::Unowned => Reason::VipUnowned,
-        Verdict::Redirect(owner) => send_on(packet, ethernet, frame_to, owner),
+        Verdict::Redirect(owner) => match maps::member(ethernet.source.get()) {
+            None => send_on(packet, ethernet, frame_to, owner),
+            // It sends on what it no longer serves itself, and its HANDOVER is about to come.
+            Some(from) if from == owner && maps::asked_word(index) == word.0 => Reason::VipHandedOver,
+            Some(_) => Reason::VipLoop,
+        },
     }
 }
 
-/// Sends the packet to the owner, never a second time: not what a member sent on to us, and not what went to everybody.
+/// Sends the packet to the owner: not what went to everybody, and never a second time what a member sent on to us.
 #[inline(always)]
 fn send_on(packet: &Packet<'_>, ethernet: &mut Ethernet, frame_to: Mac, owner: NodeId) -> Reason {
-    if frame_to.is_group() || maps::is_member(ethernet.source.get()) {
+    if frame_to.is_group() {
         return Reason::VipLoop;
     }
     let Some(heard) = maps::heard(owner.0) else {

@@ -160,7 +160,7 @@ impl World {
             }
             What::Rank { service, order } => self.event(node, ranked(*service, order)),
             What::Take { service } => {
-                self.event(node, Event::Take { service: ServiceId(1000 + *service as u32) });
+                self.event(node, Event::Take { service: ServiceId(1000 + *service as u32), offer: None });
             }
             What::Claim { service } => {
                 self.force(node, |machine, now_ns, wants| machine.claim(*service, now_ns, wants));

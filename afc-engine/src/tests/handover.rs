@@ -3,6 +3,7 @@
 use afc_ebpf::{
     identity::{Epoch, NodeId, OwnerWord, ServiceId},
     layout::Record,
+    wire::Kind,
 };
 
 use super::{
@@ -21,7 +22,7 @@ const B: NodeId = NodeId(2);
 const C: NodeId = NodeId(3);
 
 fn take(world: &mut World, node: u16, service: u32) {
-    world.event(node, Event::Take { service: ServiceId(1000 + service) });
+    world.event(node, Event::Take { service: ServiceId(1000 + service), offer: None });
 }
 
 #[test]
@@ -54,6 +55,25 @@ fn a_service_moves_to_whoever_asks_without_a_gap_and_back() {
         }
         assert_eq!(world.broken, None, "seed {seed}");
         assert_eq!(counter(&world), before, "seed {seed}: a handover adds to the hop only");
+    }
+}
+
+#[test]
+fn the_kernel_of_the_taker_serves_before_its_agent_hears_of_it() {
+    for seed in SEEDS {
+        let mut world = World::settled(&Shape::five(), seed);
+        let asked = world.sent(Kind::Take);
+        take(&mut world, 4, 0);
+        // It asks, and looks at nothing for a while.
+        assert!(world.run_until(MS, |world| world.sent(Kind::Take) > asked).is_some(), "seed {seed}");
+        world.pause(4, LEASE / 4);
+        let took = world.run_until(LEASE / 8, |world| world.server(0) == Some(4));
+        assert!(took.is_some(), "seed {seed}\n{}", world.story());
+        for _ in 0..8 * LEASE / MS {
+            world.run_for(MS);
+            assert_eq!(world.server(0), Some(4), "seed {seed}\n{}", world.story());
+        }
+        assert_eq!(world.broken, None, "seed {seed}");
     }
 }
 

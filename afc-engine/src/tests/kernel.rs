@@ -6,7 +6,7 @@
 use afc_ebpf::{
     identity::{Epoch, NodeId, OwnerWord, ServiceId},
     layout::Record,
-    lease::{Grant, Holding},
+    lease::{Grant, Handover, Holding},
     verdict::{self, Verdict},
     wire::{Kind, SLOTS, flag},
 };
@@ -15,6 +15,7 @@ use crate::{
     effect::Leases,
     event::Heard,
     message::{Message, Slot, Slots},
+    record,
 };
 
 /// What one machine's maps hold.
@@ -29,6 +30,10 @@ pub(super) struct Kernel {
     pub(super) services: Vec<Entry>,
     /// Places of the listing; a service's index.
     held: Vec<Option<usize>>,
+    /// Services taken at a HANDOVER that the agent has not heard yet: served, and not listed.
+    taken: Vec<usize>,
+    /// Services that the kernel takes at a HANDOVER.
+    asked: Vec<usize>,
     heard: Vec<Heard>,
     /// Nodes heard since the agent looked last, each once.
     news: Vec<usize>,
@@ -81,6 +86,8 @@ impl Kernel {
             flags: 0,
             services: services.iter().map(entry).collect(),
             held: Vec::new(),
+            taken: Vec::new(),
+            asked: Vec::new(),
             heard: (0..=nodes).map(heard).collect(),
             news: Vec::new(),
             is_news: vec![false; nodes + 1],
@@ -114,9 +121,14 @@ impl Kernel {
         }
     }
 
-    /// The places of the services that are listed: none other can be held, or served.
+    /// The places of the services that are listed.
     pub(super) fn held(&self) -> impl Iterator<Item = usize> {
         self.held.iter().flatten().copied()
+    }
+
+    /// The places of the services that can be served: none other can.
+    pub(super) fn servable(&self) -> impl Iterator<Item = usize> {
+        self.held().chain(self.taken.iter().copied())
     }
 
     pub(super) fn receive(&mut self, message: &Message, now_ns: u64) -> Outcome {
@@ -144,11 +156,51 @@ impl Kernel {
                 }
                 outcome.to_agent = true;
             }
-            Kind::Reply | Kind::Refuse | Kind::Release | Kind::Take | Kind::Handover | Kind::Transfer => {
+            Kind::Handover => {
+                self.receive_handover(message, now_ns);
+                outcome.to_agent = true;
+            }
+            Kind::Reply | Kind::Refuse | Kind::Release | Kind::Take | Kind::Transfer => {
                 outcome.to_agent = true
             }
         }
         outcome
+    }
+
+    /// What is taken here is not listed before the agent says so, and served all the same.
+    fn receive_handover(&mut self, message: &Message, now_ns: u64) {
+        let [slot] = message.slots.as_slice() else { return };
+        let Some(place) = self.services.iter().position(|entry| entry.id == slot.service) else {
+            return;
+        };
+        let entry = &mut self.services[place];
+        if message.session != self.session || now_ns >= self.agent_until_ns {
+            return;
+        }
+        let (word, echo_ns, remaining_ns) = (slot.word.0, message.echo_ns, message.remaining_ns);
+        let handover = Handover { word, echo_ns, remaining_ns, now_ns };
+        if let Some(taken) = entry.holding.take(&handover, self.me, self.lease_ns) {
+            entry.lease_until_ns = taken.until_ns;
+            entry.word = entry.word.max(taken.word);
+            self.taken.push(place);
+            self.asked.retain(|asked| *asked != place);
+        }
+    }
+
+    /// Has this kernel take what exactly this owner hands over.
+    pub(super) fn ask(&mut self, service: usize, word: OwnerWord, others: &[NodeId], since_ns: u64) {
+        let entry = &mut self.services[service];
+        entry.holding = Holding::asking(word, others, since_ns, 1);
+        entry.lease_until_ns = 0;
+        self.asked.push(service);
+    }
+
+    /// The place of a service that it would take against its agent's vote, if there is one.
+    pub(super) fn asks_against_its_vote(&self) -> Option<usize> {
+        let word = |place: usize| OwnerWord(self.services[place].holding.asked_word);
+        let is_allowed =
+            |place: usize| record::allows_taking(self.services[place].record, word(place), self.me);
+        self.asked.iter().copied().find(|place| !is_allowed(*place))
     }
 
     fn receive_probe(&mut self, probe: &Message, now_ns: u64, outcome: &mut Outcome) {
@@ -241,15 +293,18 @@ impl Kernel {
         let entry = &mut self.services[service];
         let before = match leases {
             Leases::CarriedOver => Some(entry.holding),
+            // Taken by the kernel already.
+            Leases::HandedOver { .. } if entry.holding.word == word.0 => Some(entry.holding),
             Leases::Fresh | Leases::HandedOver { .. } => None,
         };
         entry.holding = Holding::claimed(word, others, now_ns, 1, before.as_ref());
-        if let Leases::HandedOver { until_ns } = leases {
+        if let (Leases::HandedOver { until_ns }, None) = (leases, before) {
             entry.holding.window_until_ns = until_ns;
         }
         if before.is_none() {
             entry.lease_until_ns = entry.holding.lease_until_ns();
         }
+        self.forget_question(service);
         if !self.held.contains(&Some(service)) {
             match self.held.iter_mut().find(|place| place.is_none()) {
                 Some(place) => *place = Some(service),
@@ -261,6 +316,7 @@ impl Kernel {
     pub(super) fn drop_holding(&mut self, service: usize) {
         self.services[service].holding = Holding::default();
         self.services[service].lease_until_ns = 0;
+        self.forget_question(service);
         for place in &mut self.held {
             if *place == Some(service) {
                 *place = None;
@@ -269,6 +325,11 @@ impl Kernel {
         while self.held.last() == Some(&None) {
             self.held.pop();
         }
+    }
+
+    fn forget_question(&mut self, service: usize) {
+        self.taken.retain(|taken| *taken != service);
+        self.asked.retain(|asked| *asked != service);
     }
 
     /// "Raise the owner word, never lower it, except to the same epoch without owner."

@@ -12,7 +12,11 @@ use super::{
     kernel::{Kernel, Notice},
     process::ClockFirst,
 };
-use crate::{Adopted, Engine, Event, Floor, Restored, Setup, effect::Report, message::Message};
+use crate::{
+    Adopted, Engine, Event, Floor, Restored, Setup,
+    effect::{Offer, Report},
+    message::Message,
+};
 
 /// One machine.
 #[derive(Clone, Debug)]
@@ -65,6 +69,8 @@ pub(super) enum Doubting {
 pub(super) enum Want {
     Send(Message),
     WriteFloor(ServiceId, u32),
+    /// To be told to take a service once it is ready to serve it.
+    Take(ServiceId, Offer),
     /// To be started again: it ended itself.
     Start,
     /// That its list keeper looks at what its engine reported.

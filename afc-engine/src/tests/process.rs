@@ -121,7 +121,7 @@ impl Machine {
     /// Drops and releases for no reason.
     pub(super) fn give_up(&mut self, service: usize, world_ns: u64, wants: &mut Vec<Want>) {
         self.force(service, world_ns, wants, |engine, at, now_ns| {
-            engine.drop_holding(at, DropCause::HandedBack, now_ns);
+            engine.drop_holding(at, DropCause::Refused, now_ns);
         });
     }
 
@@ -170,6 +170,18 @@ impl Machine {
                     wants.push(Want::WriteFloor(service, counter));
                 }
                 Effect::GratuitousArp { .. } => self.gratuitous_arps += 1,
+                Effect::HandOver { service, next, handover } => {
+                    // It leaves through the kernel, which drops.
+                    self.kernel.drop_holding(self.place(service));
+                    self.kernel.own(self.place(service), next);
+                    wants.push(Want::Send(Message { sent_ns: now_ns, ..handover }));
+                }
+                Effect::Ask { service, word, since_ns } => {
+                    let place = self.place(service);
+                    let others = self.others(place);
+                    self.kernel.ask(place, word, &others, since_ns);
+                }
+                Effect::Prepare { service, offer } => wants.push(Want::Take(service, offer)),
                 Effect::Report(report) => {
                     self.reports.push((world_ns, report));
                     wants.push(Want::Look);
@@ -197,13 +209,17 @@ impl Machine {
 
     fn hold(&mut self, service: ServiceId, epoch: Epoch, leases: Leases, now_ns: u64) {
         let place = self.place(service);
+        assert_eq!(self.setup.role, Role::Member);
+        self.kernel.hold(place, epoch, &self.others(place), leases, now_ns);
+    }
+
+    /// The voters whose leases count.
+    fn others(&self, place: usize) -> Vec<NodeId> {
         let voters = &self.setup.services[place].voters;
-        let others: Vec<NodeId> = match self.setup.safety {
+        match self.setup.safety {
             Safety::Quorum => voters.iter().copied().filter(|voter| *voter != self.setup.node).collect(),
             Safety::BestEffort => Vec::new(),
-        };
-        assert_eq!(self.setup.role, Role::Member);
-        self.kernel.hold(place, epoch, &others, leases, now_ns);
+        }
     }
 
     /// PROBEs have strictly increasing times, as the kernel takes only one REPLY for each.

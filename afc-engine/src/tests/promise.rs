@@ -4,6 +4,7 @@
 //! |---|---|
 //! | after every step: at most one node serves a service | [`Breach::TwoServers`] |
 //! | after every step: the epochs served never go back, while no disk was lost with its floors | [`Breach::EpochWentBack`] |
+//! | after every step: a kernel takes at a HANDOVER only what its agent's vote allows | [`Breach::AsksAgainstItsVote`] |
 //! | after every step, unless a plan makes nodes claim what they should not: no node holds more services of others than its capacity | [`Breach::OverCapacity`] |
 //! | whenever a node computes lists: they are complete, available backups come first, and no two services share a primary needlessly | [`Breach::BadLists`] |
 //! | whenever a node computes lists: equal inputs gave equal lists on every node before | [`Breach::ListsDiffer`] |
@@ -24,6 +25,7 @@ use super::machine::Machine;
 pub(super) enum Breach {
     TwoServers { at_ns: u64, service: usize, nodes: [u16; 2] },
     EpochWentBack { at_ns: u64, service: usize, from: Epoch, to: Epoch },
+    AsksAgainstItsVote { at_ns: u64, service: usize, node: u16 },
     OverCapacity { at_ns: u64, node: u16, held: usize },
     BadLists { node: u16, why: String },
     ListsDiffer { node: u16 },
@@ -70,7 +72,7 @@ impl Promise {
     /// Looks at the machine that something happened to.
     pub(super) fn look(&mut self, machines: &[Machine], place: usize, at_ns: u64) -> Result<(), Breach> {
         let machine = &machines[place];
-        for service in machine.kernel.held() {
+        for service in machine.kernel.servable() {
             let Some(epoch) = machine.serves(service, at_ns) else {
                 continue;
             };
@@ -88,6 +90,9 @@ impl Promise {
             *highest = epoch.max(*highest);
             let before = std::mem::replace(&mut self.last_server[service], machine.id());
             self.moves += u64::from(before.is_some() && before != machine.id());
+        }
+        if let Some(service) = machine.kernel.asks_against_its_vote() {
+            return Err(Breach::AsksAgainstItsVote { at_ns, service, node: machine.id().0 });
         }
         if self.forgives_capacity {
             return Ok(());

@@ -20,6 +20,7 @@ use super::{
 };
 use crate::{
     Engine, Event, Role, Setup,
+    effect::Offer,
     message::Message,
     priority::{Digest, tests::check},
 };
@@ -32,6 +33,8 @@ enum What {
     Run(usize),
     /// To the process of this incarnation.
     FloorWritten(usize, u64, ServiceId, u32),
+    /// The process of this incarnation is ready to serve.
+    Prepared(usize, u64, ServiceId, Offer),
     Start(usize),
     Keep(usize),
     Tell(usize, Arc<[Arc<Record>]>),
@@ -213,6 +216,13 @@ impl World {
             What::FloorWritten(place, incarnation, service, counter) => {
                 self.floor_written((place, incarnation), service, counter);
             }
+            What::Prepared(place, incarnation, service, offer) => {
+                let machine = &mut self.machines[place];
+                if machine.incarnation == incarnation && machine.engine.is_some() {
+                    machine.order(Event::Take { service, offer: Some(offer) });
+                    self.wake(place as u16 + 1);
+                }
+            }
             What::Start(place) => self.start(place as u16 + 1),
             What::Keep(place) if self.kept[place] == at_ns => self.keep(place),
             What::Keep(_) => {}
@@ -334,6 +344,11 @@ impl World {
                     let done_ns = self.now_ns + self.rng.u64(MS / 10..2 * MS);
                     let incarnation = self.machines[place].incarnation;
                     self.queue.push(done_ns, What::FloorWritten(place, incarnation, service, counter));
+                }
+                Want::Take(service, offer) => {
+                    let ready_ns = self.now_ns + self.rng.u64(MS / 10..LEASE);
+                    let incarnation = self.machines[place].incarnation;
+                    self.queue.push(ready_ns, What::Prepared(place, incarnation, service, offer));
                 }
                 Want::Start => {
                     let at_ns = self.now_ns + self.rng.u64(MS..2 * LEASE);

@@ -29,7 +29,12 @@ use anyhow::{Context, Result, ensure};
 use aya::maps::MapData;
 
 use super::packet::{self, Ip, Link, UDP};
-use crate::{bpf::TestRun, ip, janitor::Janitor, netns::Netns};
+use crate::{
+    bpf::{RunContext, TestRun},
+    ip,
+    janitor::Janitor,
+    netns::Netns,
+};
 
 /// The node itself, and the peer that everything comes from.
 pub(super) const ME: NodeId = NodeId(1);
@@ -184,7 +189,7 @@ impl Cluster {
     /// Runs a packet through the XDP program once.
     pub(super) fn receive(&self, packet: &[u8]) -> Result<Vec<u8>> {
         let program = self.datapath.xdp_program()?.as_fd();
-        let run = TestRun { program, packet, ifindex: Some(self.ifindex), repeat: 1 };
+        let run = TestRun { program, packet, context: RunContext::Interface(self.ifindex), repeat: 1 };
         Ok(run.run()?.packet)
     }
 

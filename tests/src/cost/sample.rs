@@ -16,7 +16,7 @@ use super::{
     path::{Hook, PATHS, Path},
 };
 use crate::{
-    bpf::{self, ProgramType, TestRun},
+    bpf::{self, ProgramType, RunContext, TestRun},
     clock::thread_ns,
 };
 
@@ -114,10 +114,10 @@ fn received(path: &Path, cluster: &mut Cluster, packets: u32) -> Result<Sample> 
     };
     let programs = carousel::programs(cluster.datapath.xdp_program()?.as_fd())?;
     let carousels = Carousels::load(&turn, programs.as_fd())?;
-    let ifindex = Some(cluster.ifindex);
+    let context = RunContext::Interface(cluster.ifindex);
     Ok(Sample {
-        with_ns: average_ns(carousels.measured.as_fd(), ifindex, &packet, packets)?,
-        without_ns: average_ns(carousels.empty.as_fd(), ifindex, &packet, packets)?,
+        with_ns: average_ns(carousels.measured.as_fd(), context, &packet, packets)?,
+        without_ns: average_ns(carousels.empty.as_fd(), context, &packet, packets)?,
     })
 }
 
@@ -126,18 +126,18 @@ fn sent(path: &Path, cluster: &mut Cluster, packets: u32) -> Result<Sample> {
     let packet = (path.packet)(cluster);
     let program = cluster.datapath.egress_program()?.as_fd();
     let empty = bpf::load(ProgramType::Classifier, "afc_empty", &EMPTY_CLASSIFIER)?;
-    TestRun { program, packet: &packet, ifindex: None, repeat: 1 }.run()?;
+    TestRun { program, packet: &packet, context: RunContext::None, repeat: 1 }.run()?;
     Ok(Sample {
-        with_ns: average_ns(program, None, &packet, packets)?,
-        without_ns: average_ns(empty.as_fd(), None, &packet, packets)?,
+        with_ns: average_ns(program, RunContext::None, &packet, packets)?,
+        without_ns: average_ns(empty.as_fd(), RunContext::None, &packet, packets)?,
     })
 }
 
 /// What a packet takes on average, by this thread's own time on a CPU: the kernel's average is cut to whole nanoseconds. A
 /// run of a few packets is taken off, and with it what a run takes to begin.
-fn average_ns(program: BorrowedFd<'_>, ifindex: Option<u32>, packet: &[u8], packets: u32) -> io::Result<f64> {
+fn average_ns(program: BorrowedFd<'_>, context: RunContext, packet: &[u8], packets: u32) -> io::Result<f64> {
     let took_ns = |repeat| {
-        let run = TestRun { program, packet, ifindex, repeat };
+        let run = TestRun { program, packet, context, repeat };
         let before_ns = thread_ns();
         run.run()?;
         Ok::<_, io::Error>((thread_ns() - before_ns) as f64)

@@ -1,5 +1,6 @@
 //! What leaves: from a virtual IP only while this node may serve it.
 
+use afc_agent::clock::boottime_ns;
 use afc_ebpf::{identity::OwnerWord, layout::role, mac::Mac, reason::Reason};
 
 use super::{
@@ -43,6 +44,22 @@ pub(crate) const ROWS: &[Row] = &[
     row("from a virtual IP of nobody", Reason::EgressFenced, |rig| {
         rig.serve(0, OwnerWord(word(5, ME).0 & !0xfff), u64::MAX);
         rig.leaving_virtual_ip(0)
+    }),
+    row("from a virtual IP that was just handed over", Reason::EgressAnswered, |rig| {
+        rig.answer(0, word(5, PEER), boottime_ns() + 1_000_000_000);
+        rig.leaving_virtual_ip(0)
+    }),
+    row("from a virtual IP that was handed over a lease ago", Reason::EgressFenced, |rig| {
+        rig.answer(0, word(5, PEER), boottime_ns());
+        rig.leaving_virtual_ip(0)
+    }),
+    row("from a virtual IP that was handed over, and that nobody owns now", Reason::EgressFenced, |rig| {
+        rig.answer(0, OwnerWord(word(5, PEER).0 & !0xfff), boottime_ns() + 1_000_000_000);
+        rig.leaving_virtual_ip(0)
+    }),
+    row("a gratuitous ARP of a node that has just handed over", Reason::EgressFenced, |rig| {
+        rig.answer(0, word(5, PEER), boottime_ns() + 1_000_000_000);
+        gratuitous(rig)
     }),
     row("a gratuitous ARP of the owner", Reason::EgressServed, |rig| {
         rig.serve(0, word(5, ME), u64::MAX);

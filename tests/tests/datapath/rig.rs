@@ -209,7 +209,7 @@ impl Rig {
     /// Writes who serves a service, and until when.
     pub(crate) fn serve(&mut self, index: u32, word: OwnerWord, lease_until_ns: u64) {
         self.serving
-            .set(index, Serving { word: word.0, lease_until_ns, lowest_margin_ns: 0 }, 0)
+            .set(index, Serving { word: word.0, lease_until_ns, ..Serving::default() }, 0)
             .expect("serving");
     }
 
@@ -223,6 +223,20 @@ impl Rig {
             leases: Leases::Fresh,
         };
         self.fast.hold(index, &claim).expect("held");
+    }
+
+    /// Says to the kernel what the agent says that heard a HANDOVER.
+    pub(crate) fn hold_handed_over(&mut self, index: u32, word: OwnerWord) {
+        let now_ns = boottime_ns();
+        let leases = Leases::HandedOver { until_ns: now_ns + LEASE_NS };
+        let claim = Claim { service: service(index), word, others: &[PEER, OTHER], now_ns, leases };
+        self.fast.hold(index, &claim).expect("held");
+    }
+
+    /// Writes until when a service that was handed over is still answered.
+    pub(crate) fn answer(&mut self, index: u32, word: OwnerWord, answers_until_ns: u64) {
+        let serving = Serving { word: word.0, answers_until_ns, ..Serving::default() };
+        self.serving.set(index, serving, 0).expect("serving");
     }
 
     /// What was heard of a node.
@@ -253,9 +267,14 @@ impl Rig {
 
     /// Runs a packet that leaves through the tc program.
     pub(crate) fn leave(&mut self, packet: &[u8]) -> Outcome {
+        self.leave_marked(0, packet)
+    }
+
+    /// The same with a mark.
+    pub(crate) fn leave_marked(&mut self, mark: u32, packet: &[u8]) -> Outcome {
         let before = Counted::now(&self.datapath);
         let program = self.datapath.egress_program().expect("loaded").as_fd();
-        let returned = self.namespace.inside(|| testrun::tc(program, packet));
+        let returned = self.namespace.inside(|| testrun::tc(program, mark, packet));
         self.outcome(&before, returned)
     }
 

@@ -3,7 +3,7 @@
 use std::os::fd::BorrowedFd;
 
 use afc_ebpf::reason::Action;
-use afc_lab::bpf::TestRun;
+use afc_lab::bpf::{RunContext, TestRun};
 
 /// What a program returned and left of the packet.
 pub(crate) struct Returned {
@@ -15,7 +15,7 @@ pub(crate) struct Returned {
 
 /// Runs a packet that came in on this interface through an XDP program. In the calling thread's namespace.
 pub(crate) fn xdp(program: BorrowedFd<'_>, ifindex: u32, packet: &[u8]) -> Returned {
-    let run = TestRun { program, packet, ifindex: Some(ifindex), repeat: 1 };
+    let run = TestRun { program, packet, context: RunContext::Interface(ifindex), repeat: 1 };
     let ran = run.run().expect("BPF_PROG_TEST_RUN");
     let action = match ran.returned {
         1 => Action::Drop,
@@ -27,9 +27,9 @@ pub(crate) fn xdp(program: BorrowedFd<'_>, ifindex: u32, packet: &[u8]) -> Retur
     Returned { action, packet: ran.packet }
 }
 
-/// Runs a packet that leaves through a tc program.
-pub(crate) fn tc(program: BorrowedFd<'_>, packet: &[u8]) -> Returned {
-    let run = TestRun { program, packet, ifindex: None, repeat: 1 };
+/// Runs a packet that leaves with this mark through a tc program.
+pub(crate) fn tc(program: BorrowedFd<'_>, mark: u32, packet: &[u8]) -> Returned {
+    let run = TestRun { program, packet, context: RunContext::Mark(mark), repeat: 1 };
     let ran = run.run().expect("BPF_PROG_TEST_RUN");
     let action = match ran.returned.cast_signed() {
         -1 => Action::Pass,

@@ -28,7 +28,7 @@ fn readdressed(packet: &[u8], outcome: &Outcome, from: Mac) {
     assert_eq!(outcome.packet, ethernet(mac(PEER), from, 0x0800, &packet[14..]));
 }
 
-fn with_link(packet: &[u8], to: Mac, from: Mac) -> Vec<u8> {
+pub(crate) fn with_link(packet: &[u8], to: Mac, from: Mac) -> Vec<u8> {
     ethernet(to, from, 0x0800, &packet[14..])
 }
 

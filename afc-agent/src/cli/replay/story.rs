@@ -15,7 +15,7 @@ use afc_engine::{
     recording::Header,
 };
 
-use crate::events::{Naming, describe, refusal_name};
+use crate::events::{Naming, describe, offer_name, refusal_name};
 
 /// Tells one recording.
 pub(super) struct Story<'h> {
@@ -46,7 +46,7 @@ pub(super) fn is_event_about(event: &Event, wanted: ServiceId) -> bool {
         Event::Lease { service, .. }
         | Event::Adopted { service, .. }
         | Event::FloorReserved { service, .. }
-        | Event::Take { service }
+        | Event::Take { service, .. }
         | Event::Ranked { service, .. } => *service == wanted,
         Event::Heard(_)
         | Event::Available(_)
@@ -63,10 +63,13 @@ pub(super) fn is_effect_about(effect: &Effect, wanted: ServiceId) -> bool {
         Effect::Send(message) => is_message_about(message, wanted),
         Effect::Hold { service, .. }
         | Effect::Drop { service }
+        | Effect::HandOver { service, .. }
+        | Effect::Ask { service, .. }
         | Effect::Own { service, .. }
         | Effect::Record { service, .. }
         | Effect::ReserveFloor { service, .. }
-        | Effect::GratuitousArp { service } => *service == wanted,
+        | Effect::GratuitousArp { service }
+        | Effect::Prepare { service, .. } => *service == wanted,
         Effect::Report(report) => match report {
             Report::Suspected { .. } | Report::Alive { .. } => false,
             Report::Claimed { service, .. }
@@ -125,7 +128,7 @@ impl<'h> Story<'h> {
             Event::Ranked { service, ranking } => {
                 format!("the lists have {}: {}", self.service(*service), self.ranking(ranking))
             }
-            Event::Take { service } => format!("this node is ready to take {}", self.service(*service)),
+            Event::Take { service, .. } => format!("this node is ready to take {}", self.service(*service)),
             Event::Doubt { session } => format!("in doubt: a new session, {session:016x}"),
             Event::Stop => "told to stop".to_owned(),
             Event::Tick => "tick".to_owned(),
@@ -152,6 +155,13 @@ impl<'h> Story<'h> {
                 format!("hold {} under {}, {leases}", self.service(*service), self.epoch(*epoch))
             }
             Effect::Drop { service } => format!("drop {}", self.service(*service)),
+            Effect::HandOver { service, next, handover } => {
+                let handover = self.message(handover);
+                format!("hand {} over as {}: {handover}", self.service(*service), self.word(*next))
+            }
+            Effect::Ask { service, word, .. } => {
+                format!("let the kernel take {} from {}", self.service(*service), self.word(*word))
+            }
             Effect::Own { service, word } => {
                 format!("owner word of {}: {}", self.service(*service), self.word(*word))
             }
@@ -162,6 +172,9 @@ impl<'h> Story<'h> {
                 format!("reserve the floor of {} up to {counter}", self.service(*service))
             }
             Effect::GratuitousArp { service } => format!("gratuitous ARP for {}", self.service(*service)),
+            Effect::Prepare { service, offer } => {
+                format!("prepare for {}: {}", self.service(*service), offer_name(*offer))
+            }
             Effect::Report(report) => format!("REPORT {}", describe(report, self.header).text),
             Effect::Stopped => "stopped".to_owned(),
         }

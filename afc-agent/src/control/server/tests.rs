@@ -49,6 +49,10 @@ impl ControlSource for Source {
         }
     }
 
+    async fn move_service(&self, service: &str, node: &str) -> Result<String, String> {
+        if node == "n4" { Ok(format!("n4 serves {service}")) } else { Err(format!("{node} does not answer")) }
+    }
+
     fn events(&self) -> &EventLog {
         &self.events
     }

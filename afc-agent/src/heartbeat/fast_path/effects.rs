@@ -1,10 +1,10 @@
 //! Carries out what the engine asks for, in its order.
 
-use std::io;
+use std::{io, net::Ipv4Addr};
 
 use afc_ebpf::{
     identity::{Epoch, ServiceId},
-    wire::{Kind, flag},
+    wire::{Kind, MAGIC_HELD_BACK, MARK_HELD_BACK, flag},
 };
 use afc_engine::{
     Effect,
@@ -17,6 +17,7 @@ use crate::{
     clock,
     datapath::Claim,
     heartbeat::{
+        codec::Datagram,
         mailbox::Notice,
         timing::{Phase, Takeover},
     },
@@ -37,6 +38,17 @@ impl FastPath {
                 Effect::Drop { service } => {
                     let index = self.index(service)?;
                     self.maps.drop_holding(index).map_err(io::Error::other)?;
+                }
+                Effect::HandOver { service, next, handover } => {
+                    let index = self.index(service)?;
+                    self.send_handover(handover);
+                    self.maps.drop_holding(index).map_err(io::Error::other)?;
+                    self.maps.raise_word(index, next);
+                }
+                Effect::Ask { service, word, since_ns } => {
+                    let index = self.index(service)?;
+                    let others = &self.places[index as usize].others;
+                    self.maps.ask(index, word, others, since_ns).map_err(io::Error::other)?;
                 }
                 Effect::Own { service, word } => {
                     let index = self.index(service)?;
@@ -63,6 +75,7 @@ impl FastPath {
                     self.send_gratuitous(index);
                     self.finish(index, Phase::Announce);
                 }
+                Effect::Prepare { service, offer } => self.tell(Notice::Prepare { service, offer }),
                 Effect::Report(report) => {
                     self.has_news = true;
                     self.time(&report)?;
@@ -86,10 +99,24 @@ impl FastPath {
         self.maps.hold(index, &claim).map_err(io::Error::other)
     }
 
-    fn queue(&mut self, mut message: Message) {
-        let Some(contact) = self.contacts.iter_mut().find(|contact| contact.node == message.to) else {
-            return;
-        };
+    fn queue(&mut self, message: Message) {
+        if let Some((address, datagram)) = self.stamped(message) {
+            self.socket.queue(address, datagram);
+        }
+    }
+
+    /// Sends it at once, and by the kernel's hand: the tc egress program drops what it hands over and lets it go, in one
+    /// run. What it does not let go is lost, as on any network, and dropped all the same behind this.
+    fn send_handover(&mut self, message: Message) {
+        if let Some((address, mut datagram)) = self.stamped(message) {
+            datagram[..MAGIC_HELD_BACK.len()].copy_from_slice(&MAGIC_HELD_BACK);
+            self.socket.send_marked(address, &datagram, MARK_HELD_BACK);
+        }
+    }
+
+    /// A message with its time and number, and where it goes.
+    fn stamped(&mut self, mut message: Message) -> Option<(Ipv4Addr, Datagram)> {
+        let contact = self.contacts.iter_mut().find(|contact| contact.node == message.to)?;
         if message.kind == Kind::Probe && message.flags & flag::TRIAL == 0 {
             contact.probes += 1;
         }
@@ -97,7 +124,7 @@ impl FastPath {
         message.sent_ns = contact.sent_ns;
         let datagram = self.envelope.encode(&message, contact.sequence);
         contact.sequence += 2;
-        self.socket.queue(contact.address, datagram);
+        Some((contact.address, datagram))
     }
 
     fn send_gratuitous(&mut self, index: u32) {

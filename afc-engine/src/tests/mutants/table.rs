@@ -22,7 +22,7 @@ pub(super) struct Edit {
 }
 
 /// All of them, in the order of lease-model.md as far as it names them.
-pub(super) const MUTANTS: [Mutant; 19] = [
+pub(super) const MUTANTS: [Mutant; 21] = [
     Mutant {
         name: "no quarantine",
         family: Family::Tight,
@@ -166,6 +166,20 @@ pub(super) const MUTANTS: [Mutant; 19] = [
             file: "afc-engine/src/handover.rs",
             from: "window_until_ns(message.echo_ns, message.remaining_ns.min(self.timing.lease_ns))",
             to: "window_until_ns(now_ns, message.remaining_ns.min(self.timing.lease_ns))",
+        }],
+    },
+    Mutant {
+        name: "a question outlives the vote that allowed it",
+        family: Family::Moving,
+        edits: &[Edit { file: "afc-engine/src/voter.rs", from: "self.take_back(at)", to: "()" }],
+    },
+    Mutant {
+        name: "a question that is taken back stays with the kernel",
+        family: Family::Moving,
+        edits: &[Edit {
+            file: "afc-engine/src/handover.rs",
+            from: "self.outbox.push(Effect::Drop { service })",
+            to: "()",
         }],
     },
     Mutant {
