@@ -22,8 +22,12 @@ pub enum Deed {
     Persist(Epoch),
     /// Remembers.
     Remember(Agent),
+    /// Lets the kernel take what the owner of this word hands over.
+    Ask(u64),
     /// Sends.
     Send(Message),
+    /// Sends a HANDOVER. The kernel drops the holding as it leaves.
+    HandOver(Message),
 }
 
 /// What one node does in one go, in order.
@@ -47,7 +51,7 @@ impl State {
         let node = &mut self.nodes[place];
         match deed {
             Deed::Drop if shape.has(Rule::FreshLeases) => node.held = Held::NOTHING,
-            Deed::Drop => node.held.word = 0,
+            Deed::Drop => (node.held.word, node.held.asked) = (0, 0),
             Deed::Hold(held) => {
                 node.held = held;
                 self.ask(place, OwnerWord(held.word));
@@ -55,7 +59,14 @@ impl State {
             Deed::Keep(record) => node.record = record,
             Deed::Persist(epoch) => node.disk = node.disk.max(epoch),
             Deed::Remember(agent) => node.agent = Some(agent),
+            Deed::Ask(word) => node.held = Held::asking(word),
             Deed::Send(message) => self.network.send(message),
+            Deed::HandOver(message) => {
+                if shape.has(Rule::HandoverDrops) {
+                    node.held = Held::NOTHING;
+                }
+                self.network.send(message);
+            }
         }
     }
 

@@ -49,7 +49,14 @@ impl State {
         for place in shape.nodes().iter() {
             match (world.majority.contains(place), state.nodes[place].agent) {
                 (true, None) => state.adopt(place, shape),
-                (true, Some(agent)) => state.nodes[place].agent = Some(Agent { has_asked: false, ..agent }),
+                (true, Some(agent)) => {
+                    // It asks no more, and has its kernel drop what that may have taken.
+                    let node = &mut state.nodes[place];
+                    node.agent = Some(Agent { has_asked: false, asked: 0, ..agent });
+                    if agent.holds == 0 {
+                        node.held = Held::NOTHING;
+                    }
+                }
                 (false, _) => state.nodes[place].agent = None,
             }
         }

@@ -29,24 +29,31 @@ pub fn has_guarded_leases(shape: &Shape, state: &State) -> bool {
     shape.generations.len() > 1
         || servers(shape, state).iter().all(|server| {
             let node = &state.nodes[server];
-            // Its own vote.
+            // Its own vote. An agent that has not heard yet what its kernel took has that dropped before it votes otherwise.
             let own = node.record;
             let is_own = own.owner_word().owner() == crate::shape::node(server) && own.is_guarded();
+            let is_unheard =
+                node.agent.is_none_or(|agent| agent.holds == 0) && is_of_claim(state, server, server);
             let others = node.voters(shape).iter().filter(|voter| *voter != server);
             let guards = others.filter(|voter| is_guarding(state, *voter, server)).count();
-            is_own && guards >= node.voters(shape).len() / 2
+            (is_own || is_unheard) && guards >= node.voters(shape).len() / 2
         })
 }
 
 /// Whether a voter lets nobody but this server be granted: its guard runs for it, or for what was handed over to it; or
 /// it votes for nobody.
 fn is_guarding(state: &State, voter: usize, server: usize) -> bool {
+    let is_of_claim = is_of_claim(state, voter, server);
     let voter = &state.nodes[voter];
-    let (held, recorded) = (OwnerWord(state.nodes[server].held.word).epoch(), voter.record.owner_word());
-    let is_of_claim =
-        (recorded.epoch().counter(), recorded.epoch().claimer()) == (held.counter(), held.claimer());
-    let is_for_it = recorded.owner() == node(server) || is_of_claim;
+    let is_for_it = voter.record.owner_word().owner() == node(server) || is_of_claim;
     voter.quarantine > 0 || (is_for_it && voter.record.is_guarded())
+}
+
+/// Whether a voter has the claim on record that this server holds, under whatever hop.
+fn is_of_claim(state: &State, voter: usize, server: usize) -> bool {
+    let held = OwnerWord(state.nodes[server].held.word).epoch();
+    let recorded = state.nodes[voter].record.owner_word().epoch();
+    (recorded.counter(), recorded.claimer()) == (held.counter(), held.claimer())
 }
 
 /// Who serves.

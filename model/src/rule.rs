@@ -63,6 +63,8 @@ pub enum Rule {
     HandoverEpoch,
     /// "The epoch is above its floor."
     TakeAboveFloor,
+    /// What the kernel may take it may take only as long as its agent's vote stands for that owner.
+    TakenBack,
     /// "TRANSFER: record exactly (o, e)."
     TransferExact,
     /// "The guard's end unchanged": TRANSFER moves the guard and does not end it.
@@ -86,7 +88,7 @@ pub enum Rule {
 
 impl Rule {
     /// Every rule.
-    pub const ALL: [Self; 38] = [
+    pub const ALL: [Self; 39] = [
         Self::Quarantine,
         Self::FullQuarantine,
         Self::GuardCoversLease,
@@ -116,6 +118,7 @@ impl Rule {
         Self::HandoverAnswers,
         Self::HandoverEpoch,
         Self::TakeAboveFloor,
+        Self::TakenBack,
         Self::TransferExact,
         Self::TransferKeepsGuard,
         Self::OneGeneration,

@@ -81,8 +81,10 @@ pub struct Agent {
     pub raise: u64,
     /// See `raise`.
     pub recorded: Nodes,
-    /// It asked for a handover.
+    /// It asked for a handover,
     pub has_asked: bool,
+    /// and had the kernel ask for what this owner hands over; 0 if it did not.
+    pub asked: u64,
 }
 
 /// The kernel's holding.
@@ -90,6 +92,8 @@ pub struct Agent {
 pub struct Held {
     /// Epoch and this node; 0 for nothing.
     pub word: u64,
+    /// While nothing is held: the owner word whose HANDOVER the kernel takes; 0 for none.
+    pub asked: u64,
     /// Ticks since it was claimed.
     since: u8,
     /// Ends of the voters' leases, ns from now, by place.
@@ -213,11 +217,16 @@ impl Record {
 
 impl Held {
     /// Nothing.
-    pub const NOTHING: Self = Self { word: 0, since: 0, leases: [NEVER; NODES_MAX], window: NEVER };
+    pub const NOTHING: Self = Self { word: 0, asked: 0, since: 0, leases: [NEVER; NODES_MAX], window: NEVER };
 
     /// A holding of now without leases.
     pub const fn claimed(word: OwnerWord) -> Self {
         Self { word: word.0, ..Self::NOTHING }
+    }
+
+    /// Nothing, and a question to the owner of this word.
+    pub const fn asking(word: u64) -> Self {
+        Self { asked: word, ..Self::NOTHING }
     }
 
     /// The same with a window that ends so many ns from now.

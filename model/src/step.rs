@@ -35,6 +35,13 @@ pub enum Step {
         /// Ticks since that was sent.
         age: u8,
     },
+    /// A HANDOVER arrives in the kernel of who asked for it.
+    Take {
+        /// Who.
+        place: u8,
+        /// The HANDOVER.
+        handover: Message,
+    },
     /// An agent does something, all of it or only so many deeds: then it dies.
     Act {
         /// Whose.
@@ -139,6 +146,9 @@ impl State {
                 let some = (0..shape.lease).filter(|age| ages & (1 << age) != 0);
                 steps.extend(some.map(|age| Step::Grant { by, ask, age }));
             }
+            if let Message::Handover { to, .. } = message {
+                steps.push(Step::Take { place: to, handover: message });
+            }
         }
         let mut acts = Vec::new();
         for place in shape.nodes().iter() {
@@ -165,6 +175,10 @@ impl State {
         match step {
             Step::Tick { skipping } => next.tick(skipping, shape),
             Step::Grant { by, ask, age } => next.receive_grant(usize::from(by), &ask, age, shape),
+            Step::Take { place, handover } => {
+                next.nodes[usize::from(place)].held =
+                    self.kernel_takes(usize::from(place), handover, shape)?;
+            }
             Step::Act { place, act, dies_after } => next.act(usize::from(place), act, dies_after, shape)?,
             Step::Adopt { place } => next.adopt(usize::from(place), shape),
             Step::Reboot { place, end } => next.reboot(usize::from(place), end, shape),
@@ -204,7 +218,7 @@ impl State {
 
     /// The deeds of an act, none if it is not possible.
     fn deeds(&self, place: usize, act: Act, shape: &Shape) -> Option<Deeds> {
-        let deeds = match act {
+        let mut deeds = match act {
             Act::Claim(knowledge) => self.claim(place, knowledge, shape),
             Act::Release => self.release(place, shape),
             Act::Raise(knowledge) => self.raise(place, knowledge, shape),
@@ -218,6 +232,7 @@ impl State {
             Act::HearTransfer { word, to } => self.hear_transfer(place, word, to, shape),
             Act::TakeOver { handover } => self.take_over(place, handover, shape),
         }?;
+        self.take_back(place, &mut deeds, shape);
         Some(ordered(deeds, shape))
     }
 

@@ -82,6 +82,8 @@ fn in_depth() -> Vec<Row> {
         (&[Rule::RecordedEpoch, Rule::Floor], of(Budget::CLAIMS)),
         // R/1.25 ends before R does, on any clock.
         (&[Rule::HandoverGuard, Rule::WindowMargin], of(handover).drifting(Nodes(0b11))),
+        // A window that counts from the question ends before the guard of the asker's own vote does.
+        (&[Rule::TakenBack, Rule::WindowFromAsk], of(Budget { handovers: 1, ..Budget::CLAIMS })),
         // What was held once is on the own record, released.
         (&[Rule::TakeAboveFloor, Rule::RecordedEpoch], of(released)),
         // Who lapsed is dropped by its own kernel.

@@ -18,7 +18,44 @@ impl State {
         let agent = me.agent?;
         let may = self.left.handovers > 0 && agent.holds == 0 && me.voters(shape).contains(place);
         let take = Message::Take { by: place as u8, session: me.session, life: me.life, age: 0 };
-        may.then(|| vec![Deed::Remember(Agent { has_asked: true, ..agent }), Deed::Send(take)])
+        let owner = me.record.owner_word();
+        let is_allowed =
+            owner.owner() != node(place) && record::allows_taking(me.record.exact(), owner, node(place));
+        let asked = if is_allowed { owner.0 } else { 0 };
+        may.then(|| {
+            let mut deeds = vec![Deed::Remember(Agent { has_asked: true, asked, ..agent })];
+            deeds.extend(is_allowed.then_some(Deed::Ask(asked)));
+            deeds.push(Deed::Send(take));
+            deeds
+        })
+    }
+
+    /// An agent that had its kernel ask takes the question back, and what the kernel may have taken, before it votes for
+    /// anybody else.
+    pub(crate) fn take_back(&self, place: usize, deeds: &mut Deeds, shape: &Shape) {
+        let Some(agent) = self.nodes[place].agent.filter(|agent| agent.asked != 0) else {
+            return;
+        };
+        let asked = OwnerWord(agent.asked);
+        let is_allowed = |record: &Record| record::allows_taking(record.exact(), asked, node(place));
+        let is_void = |deed: &Deed| matches!(deed, Deed::Keep(record) if !is_allowed(record));
+        let holds = deeds.iter().any(|deed| matches!(deed, Deed::Hold(_)));
+        if deeds.iter().any(is_void) && !holds && shape.has(Rule::TakenBack) {
+            deeds.splice(..0, [Deed::Remember(Agent { asked: 0, ..agent }), Deed::Drop]);
+        }
+    }
+
+    /// A kernel takes what its agent had it ask for, whether that lives or not.
+    pub(crate) fn kernel_takes(&self, place: usize, handover: Message, shape: &Shape) -> Option<Held> {
+        let Message::Handover { to, session, life, word, age, remaining } = handover else {
+            return None;
+        };
+        let me = &self.nodes[place];
+        let is_asked = me.held.word == 0 && me.held.asked == word && word != 0;
+        let is_answer = usize::from(to) == place && session == me.session && life == me.life;
+        let until_ns = window(age, remaining, shape);
+        let next = OwnerWord(word).epoch().next_hop()?.owned_by(node(place));
+        (is_asked && is_answer && until_ns > NOW_NS).then(|| Held::claimed(next).with_window(until_ns))
     }
 
     /// "o, with R left on its lease, drops the holding, sets its own record to (c, e, now + G), and answers HANDOVER,
@@ -56,17 +93,12 @@ impl State {
             true => record::handed_over(me.record.exact(), node(usize::from(to)), guard_until_ns),
             false => record::released(me.record.exact()),
         };
-        let mut deeds = Deeds::new();
-        if shape.has(Rule::HandoverDrops) {
-            deeds.push(Deed::Drop);
-        }
-        deeds.extend([
-            Deed::Remember(Agent::default()),
+        Some(vec![
             Deed::Keep(Record::from_real(handed)),
-            Deed::Send(handover(agent.holds, remaining)),
+            Deed::HandOver(handover(agent.holds, remaining)),
+            Deed::Remember(Agent::default()),
             Deed::Send(Message::Transfer { word: agent.holds, to }),
-        ]);
-        Some(deeds)
+        ])
     }
 
     /// "c takes it only under that session, if it holds nothing of s, the epoch is above its floor, and its own record is
@@ -101,11 +133,16 @@ impl State {
         let standing = me.standing(shape, OwnHolding::Nothing);
         let (epoch, taken) = record::taken(record, standing, handed, node(place), NOW_NS)?;
         let word = epoch.owned_by(node(place));
+        let held = match me.held.word == word.0 {
+            // The kernel has taken it.
+            true => me.held,
+            false => Held::claimed(word).with_window(window(age, remaining, shape)),
+        };
         Some(vec![
             Deed::Persist(epoch),
             Deed::Keep(Record::from_real(taken)),
             Deed::Remember(Agent { holds: word.0, ..Agent::default() }),
-            Deed::Hold(Held::claimed(word).with_window(window(age, remaining, shape))),
+            Deed::Hold(held),
         ])
     }
 }
