@@ -18,7 +18,7 @@ use serde::{Deserialize, Serialize};
 use tokio::sync::watch;
 
 pub use describe::{Naming, describe};
-pub(crate) use describe::{offer_name, refusal_name};
+pub(crate) use describe::{cause_name, offer_name, refusal_name};
 pub use tally::Tally;
 
 /// Events that are kept; the oldest goes when there are more.

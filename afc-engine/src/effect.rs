@@ -206,6 +206,12 @@ pub enum Cause {
     Handover,
 }
 
+impl Cause {
+    /// Every cause.
+    pub const ALL: [Self; 6] =
+        [Self::NoOwner, Self::OwnerSilent, Self::Released, Self::RaiseEpoch, Self::Preempt, Self::Handover];
+}
+
 /// Why a holding ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case", deny_unknown_fields)]

@@ -146,6 +146,17 @@ pub enum Refusal {
 }
 
 impl Refusal {
+    /// Every reason.
+    pub const ALL: [Self; 7] = [
+        Self::Quarantine,
+        Self::BelowFloor,
+        Self::BelowRecord,
+        Self::Guarded,
+        Self::Held,
+        Self::FloorPending,
+        Self::NotAVoter,
+    ];
+
     /// Reads the wire's `reason`; 0 and unknown numbers are none.
     pub const fn from_wire(reason: u16) -> Option<Self> {
         Some(match reason {

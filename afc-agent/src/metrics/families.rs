@@ -2,6 +2,8 @@
 
 use std::{collections::BTreeMap, fmt};
 
+use afc_engine::{effect::Cause, message::Refusal};
+
 use prometheus_client::registry::Unit;
 
 use super::{
@@ -10,7 +12,7 @@ use super::{
 };
 use crate::{
     cluster::BUCKET_BOUNDS_MS,
-    events::EventKind,
+    events::{EventKind, cause_name, refusal_name},
     heartbeat::timing::Phase,
     status::{NodeStatus, ServiceState, ServiceStatus, UnavailableReason},
 };
@@ -145,21 +147,22 @@ fn services(sample: &Sample, out: &mut Writer<'_>) -> fmt::Result {
 
 fn failovers(sample: &Sample, out: &mut Writer<'_>) -> fmt::Result {
     let tally = &sample.tally;
-    let by = |label, counts: &BTreeMap<String, u64>| {
-        counts.iter().map(|(name, count)| (named(label, name), *count)).collect::<Vec<_>>()
-    };
-    out.counters(
-        plain("afc_suspicions", "How often a node was suspected dead"),
-        by("peer", &tally.suspicions),
-    )?;
+    let peers = || sample.peers.iter().map(|peer| peer.name.as_str());
+    let services = || sample.status.services.iter().map(|service| service.name.as_str());
+    let reasons = Refusal::ALL.into_iter().map(refusal_name);
+    let causes = Cause::ALL.into_iter().filter(|cause| *cause != Cause::RaiseEpoch).map(cause_name);
+    let suspicions = plain("afc_suspicions", "How often a node was suspected dead");
+    out.counters(suspicions, from_zero("peer", peers(), &tally.suspicions))?;
     let withdrawn = plain("afc_suspicions_withdrawn", "How often a suspected node answered again");
-    out.counters(withdrawn, by("peer", &tally.withdrawn))?;
-    out.counters(plain("afc_claims", "Claims by this node"), by("service", &tally.claims))?;
-    out.counters(plain("afc_refusals", "Refusals of this node's claims"), by("reason", &tally.refusals))?;
+    out.counters(withdrawn, from_zero("peer", peers(), &tally.withdrawn))?;
+    let claims = plain("afc_claims", "Claims by this node");
+    out.counters(claims, from_zero("service", services(), &tally.claims))?;
+    let refusals = plain("afc_refusals", "Refusals of this node's claims");
+    out.counters(refusals, from_zero("reason", reasons, &tally.refusals))?;
     let taken = plain("afc_failovers", "Services that this node took over, by why it claimed them");
-    out.counters(taken, by("reason", &tally.failovers))?;
+    out.counters(taken, from_zero("reason", causes, &tally.failovers))?;
     let changes = plain("afc_owner_changes", "Changes of owner as this node saw them");
-    out.counters(changes, by("service", &tally.owner_changes))?;
+    out.counters(changes, from_zero("service", services(), &tally.owner_changes))?;
     let phases = Phase::ALL.iter().zip(&sample.timings.phases);
     let phases = phases.map(|(phase, times)| (named("phase", phase.name()), times));
     let phase = seconds("afc_failover_phase", "How long the phases of this node's takeovers took");
@@ -167,6 +170,18 @@ fn failovers(sample: &Sample, out: &mut Writer<'_>) -> fmt::Result {
     let count = |kind: &EventKind| tally.kinds.get(kind).copied().unwrap_or_default();
     let kinds = EventKind::ALL.iter().map(|kind| (named("kind", kind.name()), count(kind)));
     out.counters(plain("afc_events", "Events since the agent started"), kinds)
+}
+
+/// Counts by name, also of what has not happened yet: whoever asks for an increase misses a first event that is the first
+/// sample, too.
+fn from_zero<'n>(
+    label: &'static str,
+    names: impl Iterator<Item = &'n str>,
+    counts: &BTreeMap<String, u64>,
+) -> Vec<(Labels, u64)> {
+    let mut all: BTreeMap<&str, u64> = names.map(|name| (name, 0)).collect();
+    all.extend(counts.iter().map(|(name, count)| (name.as_str(), *count)));
+    all.into_iter().map(|(name, count)| (named(label, name), count)).collect()
 }
 
 fn lists(sample: &Sample, out: &mut Writer<'_>) -> fmt::Result {
