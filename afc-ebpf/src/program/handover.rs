@@ -52,7 +52,7 @@ fn is_whole_datagram(context: &TcContext, settings: &Settings) -> Option<bool> {
     let port: Be<u16> = context.load(PORT).ok()?;
     Some(
         kind.get() == Ethernet::IPV4
-            && usize::from(version_and_length) == 0x40 | Ipv4::BYTES / 4
+            && usize::from(version_and_length) == (0x40 | (Ipv4::BYTES / 4))
             && port.get() == settings.port,
     )
 }
