@@ -1,30 +1,13 @@
 //! ANNOUNCE: a higher epoch turns redirection here, before the agent hears of it. It also ends our own serving: a higher
 //! epoch always stops us, which is the safe side.
 
-use afc_ebpf::{
-    identity::OwnerWord,
-    layout::{Heard, Settings},
-    wire::SLOTS,
-};
+use afc_ebpf::{identity::OwnerWord, wire::SLOTS};
 
-use super::{
-    Reason, events,
-    heartbeat::{self, Heartbeat},
-    maps,
-    packet::Frame,
-};
+use super::{Reason, events, heartbeat::Heartbeat, maps, packet::Frame};
 
-/// Adopts what is higher, then passes the message to the agent.
+/// Adopts what is higher of a new ANNOUNCE, then passes the message to the agent.
 #[inline(always)]
-pub(crate) fn receive(
-    frame: &Frame,
-    heartbeat: &Heartbeat,
-    heard: &mut Heard,
-    settings: &Settings,
-) -> Reason {
-    if !heartbeat::accept(heartbeat, heard, settings) {
-        return Reason::HeartbeatReplayed;
-    }
+pub(crate) fn receive(frame: &Frame, heartbeat: &Heartbeat) -> Reason {
     let mut i = 0;
     while i < SLOTS {
         if i < heartbeat.slots_used as usize {

@@ -4,7 +4,7 @@
 
 use afc_ebpf::{
     identity::{NodeId, OwnerWord},
-    layout::{Heard, Settings},
+    layout::Settings,
     lease::Handover,
     wire::{Kind, MAGIC, MAGIC_HELD_BACK},
 };
@@ -12,7 +12,7 @@ use aya_ebpf::{bindings::BPF_F_MARK_MANGLED_0, programs::TcContext};
 
 use super::{
     Reason,
-    heartbeat::{self, Heartbeat},
+    heartbeat::Heartbeat,
     helper, maps,
     packet::{Be, Ethernet, Frame, Ipv4, Message, Udp},
 };
@@ -93,17 +93,9 @@ fn release(context: &TcContext) -> Option<()> {
     context.store(SECOND_HALF, &to, 0).ok()
 }
 
-/// Takes what was asked for, then passes the message to the agent.
+/// Takes what was asked for, if a new HANDOVER gives it, then passes the message to the agent.
 #[inline(always)]
-pub(crate) fn receive(
-    frame: &Frame,
-    heartbeat: &Heartbeat,
-    heard: &mut Heard,
-    settings: &Settings,
-) -> Reason {
-    if !heartbeat::accept(heartbeat, heard, settings) {
-        return Reason::HeartbeatReplayed;
-    }
+pub(crate) fn receive(frame: &Frame, heartbeat: &Heartbeat, settings: &Settings) -> Reason {
     let is_answer = heartbeat.session == settings.session && heartbeat.slots_used == 1;
     if is_answer && take(frame, heartbeat, settings).is_some() {
         return Reason::HandoverTaken;

@@ -115,15 +115,20 @@ fn dispatch(frame: &mut Frame, heartbeat: &Heartbeat, settings: &Settings) -> Re
     let Some(heard) = maps::heard(heartbeat.from) else {
         return Reason::HeartbeatSender;
     };
+    // These two have rules of their own for what is new.
+    if heartbeat.kind == Kind::Probe && !heartbeat.has(flag::TRIAL) {
+        return probe::receive(frame, heartbeat, heard, settings);
+    }
+    if heartbeat.kind == Kind::Reply && !heartbeat.has(flag::UNASKED) {
+        return reply::receive(heartbeat, heard);
+    }
+    if !accept(heartbeat, heard, settings) {
+        return Reason::HeartbeatReplayed;
+    }
     match heartbeat.kind {
-        Kind::Probe if !heartbeat.has(flag::TRIAL) => probe::receive(frame, heartbeat, heard, settings),
-        Kind::Reply if !heartbeat.has(flag::UNASKED) => reply::receive(heartbeat, heard),
-        Kind::Announce => announce::receive(frame, heartbeat, heard, settings),
-        Kind::Handover => handover::receive(frame, heartbeat, heard, settings),
+        Kind::Announce => announce::receive(frame, heartbeat),
+        Kind::Handover => handover::receive(frame, heartbeat, settings),
         Kind::Probe | Kind::Reply | Kind::Refuse | Kind::Release | Kind::Take | Kind::Transfer => {
-            if !accept(heartbeat, heard, settings) {
-                return Reason::HeartbeatReplayed;
-            }
             Reason::MessageToAgent
         }
     }
