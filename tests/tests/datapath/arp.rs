@@ -6,6 +6,7 @@ use super::{
     Row,
     frame::Arp,
     rig::{CLIENT, CLIENT_ADDRESS, ME, OTHER, Outcome, PEER, Rig, virtual_ip, word},
+    row,
 };
 
 /// The answer: our own link address has the virtual IP.
@@ -22,10 +23,6 @@ fn answered(rig: &mut Rig, packet: &[u8], outcome: &Outcome) {
     };
     assert_eq!(outcome.packet, answer.frame());
     assert_eq!(outcome.events, []);
-}
-
-const fn row(name: &'static str, reason: Reason, packet: fn(&mut Rig) -> Vec<u8>) -> Row {
-    Row { name, packet, reason, check: super::unchanged }
 }
 
 /// Makes this node a gateway, and node 2 the owner, heard on an interface.

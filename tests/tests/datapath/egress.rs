@@ -7,11 +7,8 @@ use super::{
     Row,
     frame::{Arp, Ipv4, ethernet},
     rig::{CLIENT, CLIENT_ADDRESS, ME, PEER, Rig, address, virtual_ip, word},
+    row,
 };
-
-const fn row(name: &'static str, reason: Reason, packet: fn(&mut Rig) -> Vec<u8>) -> Row {
-    Row { name, packet, reason, check: super::unchanged }
-}
 
 /// A gratuitous ARP for service 0.
 fn gratuitous(rig: &Rig) -> Vec<u8> {

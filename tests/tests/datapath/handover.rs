@@ -15,6 +15,7 @@ use super::{
     frame::{Beat, MESSAGE},
     probe::field,
     rig::{INCARNATION, LEASE_NS, ME, OTHER, Outcome, PEER, Rig, address, mac, service, word},
+    row,
     vip::with_link,
 };
 
@@ -71,10 +72,6 @@ fn sent_on(rig: &mut Rig, by: Mac) -> Vec<u8> {
         rig.members.insert(mac(node).0, u32::from(node.0), 0).expect("a member");
     }
     with_link(&rig.to_virtual_ip(0), rig.inner.mac, by)
-}
-
-const fn passing(name: &'static str, reason: Reason, packet: fn(&mut Rig) -> Vec<u8>) -> Row {
-    Row { name, packet, reason, check: super::unchanged }
 }
 
 pub(crate) const ROWS: &[Row] = &[
@@ -165,19 +162,19 @@ pub(crate) const ROWS: &[Row] = &[
         reason: Reason::HandoverTaken,
         check: |rig, _, _| assert_eq!(rig.fast.serving(0).0, word(6, OTHER)),
     },
-    passing("sent on by the owner before its HANDOVER came", Reason::VipHandedOver, |rig| {
+    row("sent on by the owner before its HANDOVER came", Reason::VipHandedOver, |rig| {
         let _on_its_way = asked(rig);
         sent_on(rig, mac(PEER))
     }),
-    passing("sent on by somebody else", Reason::VipLoop, |rig| {
+    row("sent on by somebody else", Reason::VipLoop, |rig| {
         let _on_its_way = asked(rig);
         sent_on(rig, mac(OTHER))
     }),
-    passing("sent on by the owner, and nobody asked", Reason::VipLoop, |rig| {
+    row("sent on by the owner, and nobody asked", Reason::VipLoop, |rig| {
         rig.serve(0, THEIRS, 0);
         sent_on(rig, mac(PEER))
     }),
-    passing("sent on by the owner, who was asked for an earlier epoch", Reason::VipLoop, |rig| {
+    row("sent on by the owner, who was asked for an earlier epoch", Reason::VipLoop, |rig| {
         let _on_its_way = asked(rig);
         rig.fast.raise_word(0, word(6, PEER));
         sent_on(rig, mac(PEER))

@@ -6,11 +6,8 @@ use super::{
     Row,
     frame::{Ipv4, ethernet},
     rig::{CLIENT, CLIENT_ADDRESS, ME, OTHER, Outcome, PEER, Rig, mac, virtual_ip, word},
+    row,
 };
-
-const fn row(name: &'static str, reason: Reason, packet: fn(&mut Rig) -> Vec<u8>) -> Row {
-    Row { name, packet, reason, check: super::unchanged }
-}
 
 /// The other node owns service 0 and was heard on an interface.
 fn owned_by_peer(rig: &mut Rig, ifindex: u32) -> Vec<u8> {
